@@ -1,0 +1,1 @@
+"""detect: takes Series and Forecast, gives Anomaly. No clock, no network."""

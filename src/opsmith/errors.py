@@ -1,0 +1,79 @@
+"""The whole error tree: what went wrong, whose side it is on, and what each face says of it.
+
+    OpsmithError
+    ├── AskError        what was asked cannot be answered as it stands (the asker mends it)
+    │   ├── BadInput        a file, value or name is not what it must be
+    │   ├── NotFound        what was named does not exist
+    │   └── MissingExtra    an optional part is not installed
+    ├── WorldError      something outside the house failed (often worth a second try)
+    │   ├── Unreachable     a server did not answer
+    │   └── BadAnswer       a server answered with nonsense
+    └── HouseError      a promise of our own was broken (a bug or a damaged store)
+
+A refusal by policy is not an error but an answer; the terminal says it with exit code 4.
+"""
+
+from __future__ import annotations
+
+REFUSED_EXIT_CODE = 4
+
+
+class OpsmithError(Exception):
+    """Something went wrong in opsmith."""
+
+    exit_code: int = 1
+    http_status: int = 500
+    worth_retrying: bool = False
+
+    def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
+        self.hint = hint
+        super().__init__(message or type(self).__doc__)
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return f"{message} {self.hint}" if self.hint else message
+
+
+class AskError(OpsmithError):
+    """What was asked cannot be answered as it stands."""
+
+    exit_code = 2
+    http_status = 422
+
+
+class BadInput(AskError):
+    """A file, value or name is not what it must be."""
+
+
+class NotFound(AskError):
+    """What was named does not exist."""
+
+    http_status = 404
+
+
+class MissingExtra(AskError):
+    """An optional part of opsmith is not installed."""
+
+    http_status = 501
+
+
+class WorldError(OpsmithError):
+    """Something outside the house failed."""
+
+    exit_code = 3
+    http_status = 503
+    worth_retrying = True
+
+
+class Unreachable(WorldError):
+    """A server did not answer."""
+
+
+class BadAnswer(WorldError):
+    """A server answered with something that cannot be read."""
+
+    http_status = 502
+
+
+class HouseError(OpsmithError):
+    """A promise of opsmith itself was broken; please report it."""

@@ -1,0 +1,1 @@
+"""execute: takes an ApprovedPlan, gives an Outcome; verify and undo."""

@@ -1,0 +1,1 @@
+"""explain: takes a Diagnosis and its Recording, gives a Report that shows its evidence."""

@@ -1,0 +1,1 @@
+"""forecast: takes Series, gives Forecast. No clock, no network."""

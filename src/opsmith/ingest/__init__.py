@@ -1,0 +1,1 @@
+"""ingest: takes outside telemetry, gives Series, Alert, Spans, Logs, Change, Topology."""

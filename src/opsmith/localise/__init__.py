@@ -1,0 +1,1 @@
+"""localise: takes a Recording, gives a Diagnosis. No clock, no disk, no network."""

@@ -1,0 +1,1 @@
+"""Robust statistics, kernels and graph walks on arrays."""

@@ -1,0 +1,1 @@
+"""parse: takes words, gives Task, Clarify or Refused."""

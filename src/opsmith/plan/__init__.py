@@ -1,0 +1,1 @@
+"""plan: takes a Task or an Incident, gives a Plan; judge takes a Plan, gives a verdict."""

@@ -1,0 +1,1 @@
+"""One Protocol a file: where opsmith meets a store, a server or a kernel."""
