@@ -1,0 +1,109 @@
+"""Measure the ledger: records a second in, the wait of one append under readers, verifying.
+
+Usage: python bench/ledger.py [--records N] [-o text|json]
+The peer beside it is plain SQLite: the same rows, one transaction each, no chain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from opsmith.backends.ledger.sqlite import SqliteLedger
+from opsmith.seams.ledger import Wanted
+from opsmith.testing.ledger import entry
+
+WRITERS = 64
+
+
+async def rate(ledger: SqliteLedger, count: int, *, durable: bool) -> tuple[float, list[float]]:
+    """Records a second with `WRITERS` callers at once, and the wait of each call in seconds."""
+    waits: list[float] = []
+
+    async def write(numbers: range) -> None:
+        for number in numbers:
+            began = time.perf_counter()
+            await ledger.append([entry(number)], durable=durable)
+            waits.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(write(range(n, count, WRITERS)) for n in range(WRITERS)))
+    return count / (time.perf_counter() - began), waits
+
+
+async def waits_under_readers(ledger: SqliteLedger, count: int) -> list[float]:
+    """The wait of one caller's durable appends while four readers read all the time."""
+    stop = asyncio.Event()
+
+    async def read() -> None:
+        while not stop.is_set():
+            await ledger.read(Wanted(limit=200))
+
+    readers = [asyncio.create_task(read()) for _ in range(4)]
+    waits = []
+    for number in range(count):
+        began = time.perf_counter()
+        await ledger.append([entry(number)], durable=True)
+        waits.append(time.perf_counter() - began)
+    stop.set()
+    await asyncio.gather(*readers)
+    return waits
+
+
+def plain_sqlite(path: Path, count: int) -> float:
+    """Rows a second of bare SQLite, `synchronous=FULL`, one transaction a row."""
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE row (n INTEGER PRIMARY KEY, body TEXT)")
+        began = time.perf_counter()
+        for number in range(count):
+            connection.execute("INSERT INTO row (body) VALUES (?)", (entry(number).body,))
+        return count / (time.perf_counter() - began)
+
+
+async def measure(folder: Path, count: int) -> dict[str, float]:
+    """All figures, by name with their unit."""
+    ledger = SqliteLedger(folder / "ledger.db")
+    durable, durable_waits = await rate(ledger, count, durable=True)
+    normal, _ = await rate(ledger, count, durable=False)
+    alone = await waits_under_readers(ledger, min(count, 2000))
+    began = time.perf_counter()
+    verdict = await ledger.verify()
+    seconds = time.perf_counter() - began
+    ledger.close()
+    assert verdict.whole
+    return {
+        "durable_records_per_s": round(durable),
+        "durable_p99_ms_64_writers": round(1e3 * float(np.quantile(durable_waits, 0.99)), 2),
+        "normal_records_per_s": round(normal),
+        "append_p50_ms_under_readers": round(1e3 * float(np.median(alone)), 2),
+        "append_p99_ms_under_readers": round(1e3 * float(np.quantile(alone, 0.99)), 2),
+        "verify_records_per_s": round(verdict.checked / seconds),
+        "plain_sqlite_rows_per_s": round(plain_sqlite(folder / "plain.db", min(count, 2000))),
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = asyncio.run(measure(Path(folder), args.records))
+    if args.output == "json":
+        print(json.dumps(figures))
+    else:
+        print("\n".join(f"{name:32} {value:>12,}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+-- name: head
+-- The last record's place and seal.
+SELECT seq, digest FROM mark WHERE name = 'head';
+
+-- name: start
+-- The checkpoint that the chain starts behind.
+SELECT seq, digest, signature FROM mark WHERE name = 'start';
+
+-- name: insert_record
+-- One sealed record.
+INSERT INTO record (seq, at_ms, kind, subject, principal, tenant, body, previous, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: keep_latest
+-- The newest state of a subject.
+INSERT INTO latest (seq, at_ms, kind, subject, principal, tenant, body, previous, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (kind, subject) DO UPDATE SET
+    seq = excluded.seq, at_ms = excluded.at_ms, principal = excluded.principal,
+    tenant = excluded.tenant, body = excluded.body, previous = excluded.previous,
+    digest = excluded.digest;
+
+-- name: move_head
+-- The promise that the chain reaches to here.
+UPDATE mark SET seq = ?, digest = ? WHERE name = 'head';
+
+-- name: read_record
+-- Records by kind and subject ('' for any), rising.
+SELECT seq, at_ms, kind, subject, principal, tenant, body, previous, digest FROM record
+WHERE seq > :after AND (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject)
+ORDER BY seq LIMIT :limit;
+
+-- name: read_latest
+-- The newest state of each subject, rising by place.
+SELECT seq, at_ms, kind, subject, principal, tenant, body, previous, digest FROM latest
+WHERE seq > :after AND (:kind = '' OR kind = :kind) AND (:subject = '' OR subject = :subject)
+ORDER BY seq LIMIT :limit;
+
+-- name: last_before
+-- The last record older than a time, of those before the first one that is not.
+SELECT seq, digest FROM record
+WHERE seq < coalesce((SELECT min(seq) FROM record WHERE at_ms >= ?), 9223372036854775807)
+ORDER BY seq DESC LIMIT 1;
+
+-- name: drop_until
+-- Forget records up to a place.
+DELETE FROM record WHERE seq <= ?;
+
+-- name: move_start
+-- The checkpoint behind which the chain now starts, to be signed later.
+UPDATE mark SET seq = ?, digest = ?, signature = x'' WHERE name = 'start';

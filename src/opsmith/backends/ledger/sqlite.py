@@ -1,0 +1,312 @@
+"""The ledger in one SQLite file: write-ahead log, one writer thread, group commit."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import queue
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+
+from opsmith.errors import AskError, HouseError, Unreachable
+from opsmith.nouns.record import (
+    Checkpoint,
+    Entry,
+    Record,
+    Verdict,
+    check_chain,
+    from_ms,
+    is_sealed,
+    link,
+)
+from opsmith.seams.ledger import LedgerSize, Wanted
+
+# How long a writer waits for another process; SQLite's own advice is a few seconds.
+BUSY_S = 5.0
+# Most entries in one transaction: keeps the wait of the first one short.
+GROUP = 512
+
+_HERE = files("opsmith.backends.ledger")
+
+
+def _named(text: str) -> Mapping[str, str]:
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+QUERIES = _named((_HERE / "queries.sql").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    entries: tuple[Entry, ...]
+    durable: bool
+    answer: Future[tuple[Record, ...]]
+
+
+class SqliteLedger:
+    """Keeps every promise of `seams.ledger.Ledger` in the file `path`.
+
+    Several processes may hold the same file: each transaction takes the write lock first and
+    reads the head behind it, so the chain stays one.
+    Raises `AskError` when the file was written by a newer opsmith.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
+        with _translated():
+            self._writer = _connect(path)
+            path.chmod(0o600)  # the ledger quotes alerts and names; it is its owner's
+            _migrate(self._writer)
+        self._thread = threading.Thread(target=self._write_forever, name="ledger", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Write what was asked, then let go of the file."""
+        self._asks.put(None)
+        self._thread.join()
+        self._writer.close()
+
+    async def append(self, entries: Sequence[Entry], *, durable: bool) -> tuple[Record, ...]:
+        """Chain the entries in one transaction, possibly together with those of others."""
+        answer: Future[tuple[Record, ...]] = Future()
+        self._asks.put(_Ask(entries=tuple(entries), durable=durable, answer=answer))
+        return await asyncio.wrap_future(answer)
+
+    async def read(self, wanted: Wanted) -> tuple[Record, ...]:
+        """The wanted records by rising seq."""
+        return await asyncio.to_thread(self._read, wanted)
+
+    async def verify(self) -> Verdict:
+        """Recompute the chain from the checkpoint to the promised head."""
+        return await asyncio.to_thread(self._verify)
+
+    async def forget(self, *, before: datetime) -> int:
+        """Drop records older than `before` behind a checkpoint; how many."""
+        return await asyncio.to_thread(self._forget, before)
+
+    async def backup(self, target: Path) -> None:
+        """Copy the ledger while it is in use; `target` appears whole."""
+        await asyncio.to_thread(self._backup, target)
+
+    async def size(self) -> LedgerSize:
+        """What it takes on disk."""
+        return await asyncio.to_thread(self._size)
+
+    def _write_forever(self) -> None:
+        while (first := self._asks.get()) is not None:
+            group, closing = self._gather(first)
+            self._write_group(group)
+            if closing:
+                return
+
+    def _gather(self, first: _Ask) -> tuple[list[_Ask], bool]:
+        """Everything that waits already: one sync to disk then serves them all."""
+        group, entries = [first], len(first.entries)
+        while entries < GROUP:
+            try:
+                ask = self._asks.get_nowait()
+            except queue.Empty:
+                return group, False
+            if ask is None:
+                return group, True
+            group.append(ask)
+            entries += len(ask.entries)
+        return group, False
+
+    def _write_group(self, group: Sequence[_Ask]) -> None:
+        durable = any(ask.durable for ask in group)
+        try:
+            with _translated():
+                self._writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                answers = _write(self._writer, [ask.entries for ask in group])
+        except (Unreachable, HouseError) as error:
+            for ask in group:
+                ask.answer.set_exception(error)
+            return
+        for ask, records in zip(group, answers, strict=True):
+            if not ask.answer.cancelled():
+                ask.answer.set_result(records)
+
+    def _read(self, wanted: Wanted) -> tuple[Record, ...]:
+        query = QUERIES["read_latest" if wanted.latest else "read_record"]
+        given = {
+            "after": wanted.after,
+            "kind": wanted.kind,
+            "subject": wanted.subject,
+            "limit": wanted.limit,
+        }
+        with _translated(), contextlib.closing(_connect(self._path)) as reader:
+            return tuple(map(_record, reader.execute(query, given)))
+
+    def _verify(self) -> Verdict:
+        with _translated(), contextlib.closing(_connect(self._path)) as reader:
+            reader.execute("BEGIN")
+            seq, digest, signature = reader.execute(QUERIES["start"]).fetchone()
+            start = Checkpoint(seq=seq, digest=digest, signature=signature)
+            head_seq, head_digest = reader.execute(QUERIES["head"]).fetchone()
+            everything = {"after": seq, "kind": "", "subject": "", "limit": -1}
+            last = [seq, digest]
+            rows = reader.execute(QUERIES["read_record"], everything)
+            verdict = check_chain(_noting_last(map(_record, rows), last), after=start)
+            states = map(
+                _record, reader.execute(QUERIES["read_latest"], everything | {"after": 0})
+            )
+            forged = next((state.seq for state in states if not is_sealed(state)), None)
+        if verdict.whole and last != [head_seq, head_digest]:
+            return Verdict(checked=verdict.checked, broken_at=min(last[0], head_seq) + 1)
+        if verdict.whole and forged is not None:
+            return Verdict(checked=verdict.checked, broken_at=forged)
+        return verdict
+
+    def _forget(self, before: datetime) -> int:
+        before_ms = Entry(kind="time", subject="", body="", at=before).at_ms
+        with _translated(), contextlib.closing(_connect(self._path)) as writer, _locked(writer):
+            found = writer.execute(QUERIES["last_before"], (before_ms,)).fetchone()
+            if found is None:
+                return 0
+            writer.execute(QUERIES["move_start"], found)
+            return writer.execute(QUERIES["drop_until"], found[:1]).rowcount
+
+    def _backup(self, target: Path) -> None:
+        part = target.with_name(f"{target.name}.part")
+        with _translated():
+            part.unlink(missing_ok=True)
+            with (
+                contextlib.closing(_connect(self._path)) as reader,
+                contextlib.closing(sqlite3.connect(part)) as copy,
+            ):
+                reader.backup(copy)
+            part.replace(target)
+
+    def _size(self) -> LedgerSize:
+        with _translated(), contextlib.closing(_connect(self._path)) as reader:
+            (records,) = reader.execute("SELECT count(*) FROM record").fetchone()
+            (free_pages,) = reader.execute("PRAGMA freelist_count").fetchone()
+            (page_bytes,) = reader.execute("PRAGMA page_size").fetchone()
+        log = self._path.with_name(f"{self._path.name}-wal")
+        return LedgerSize(
+            records=records,
+            file_bytes=self._path.stat().st_size,
+            log_bytes=log.stat().st_size if log.exists() else 0,
+            free_bytes=free_pages * page_bytes,
+        )
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    return connection
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Apply the numbered scripts that the file has not seen, each with its number at once."""
+    scripts = sorted(
+        (script for script in (_HERE / "migrations").iterdir() if script.name.endswith(".sql")),
+        key=lambda script: script.name,
+    )
+    (done,) = connection.execute("PRAGMA user_version").fetchone()
+    if done > len(scripts):
+        raise AskError(
+            f"The ledger was written by a newer opsmith (version {done}; this one knows"
+            f" {len(scripts)}).",
+            hint="Upgrade opsmith, or name another data folder.",
+        )
+    for number, script in enumerate(scripts, start=1):
+        if number > done:
+            text = script.read_text(encoding="utf-8")
+            connection.executescript(
+                f"BEGIN IMMEDIATE; {text}; PRAGMA user_version={number}; COMMIT"
+            )
+
+
+def _write(
+    connection: sqlite3.Connection, batches: Sequence[Sequence[Entry]]
+) -> list[tuple[Record, ...]]:
+    with _locked(connection):
+        seq, previous = connection.execute(QUERIES["head"]).fetchone()
+        answers = []
+        for entries in batches:
+            records = []
+            for entry in entries:
+                record = link(entry, seq=seq + 1, previous=previous)
+                seq, previous = record.seq, record.digest
+                records.append(record)
+            answers.append(tuple(records))
+        rows = [_row(record) for records in answers for record in records]
+        connection.executemany(QUERIES["insert_record"], rows)
+        connection.executemany(QUERIES["keep_latest"], rows)
+        connection.execute(QUERIES["move_head"], (seq, previous))
+    return answers
+
+
+def _row(record: Record) -> tuple[int, int, str, str, str, str, str, bytes, bytes]:
+    entry = record.entry
+    return (
+        record.seq,
+        entry.at_ms,
+        entry.kind,
+        entry.subject,
+        entry.principal,
+        entry.tenant,
+        entry.body,
+        record.previous,
+        record.digest,
+    )
+
+
+def _record(row: tuple[int, int, str, str, str, str, str, bytes, bytes]) -> Record:
+    seq, at_ms, kind, subject, principal, tenant, body, previous, digest = row
+    entry = Entry(
+        kind=kind,
+        subject=subject,
+        body=body,
+        at=from_ms(at_ms),
+        principal=principal,
+        tenant=tenant,
+    )
+    return Record(seq=seq, entry=entry, previous=previous, digest=digest)
+
+
+def _noting_last(records: Iterator[Record], last: list[object]) -> Iterator[Record]:
+    for record in records:
+        yield record
+        last[:] = [record.seq, record.digest]
+
+
+@contextlib.contextmanager
+def _locked(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the write lock; commit at the end, or leave no trace."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what SQLite and the disk raise into our own errors."""
+    try:
+        yield
+    except (sqlite3.OperationalError, OSError) as error:
+        raise Unreachable(
+            f"The ledger cannot be used: {error}.",
+            hint="See whether the disk is full and the data folder is yours.",
+        ) from error
+    except sqlite3.Error as error:
+        raise HouseError(f"The ledger is damaged: {error}.", hint="Restore a backup.") from error

@@ -1,0 +1,129 @@
+"""Record: one line of the ledger, chained to the line before it."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from opsmith.errors import BadInput
+
+GENESIS = bytes(32)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """Something said or done, before it is on the ledger.
+
+    kind: what sort of thing (`alert`, `incident`, `label`, …); subject: whose latest state it is.
+    body: JSON text. at: UTC-aware, kept to the millisecond.
+    principal: who did it; tenant: for whom.
+    """
+
+    kind: str
+    subject: str
+    body: str
+    at: datetime
+    principal: str = "opsmith"
+    tenant: str = "default"
+
+    def __post_init__(self) -> None:
+        if not self.kind or self.at.tzinfo is None:
+            raise BadInput("A ledger entry has a kind and a time with its zone.")
+        try:
+            f"{self.kind}{self.subject}{self.body}{self.principal}{self.tenant}".encode()
+        except UnicodeEncodeError as error:
+            raise BadInput(
+                "A ledger entry is Unicode text; this one holds half a character."
+            ) from error
+
+    @property
+    def at_ms(self) -> int:
+        """Milliseconds since 1970, exact (no float on the way)."""
+        return (self.at - _EPOCH) // timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """An entry in its place: seq counts from 1; digest seals it and all before it (32 bytes)."""
+
+    seq: int
+    entry: Entry
+    previous: bytes
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Where a chain starts after older records were dropped: the last dropped one's seal.
+
+    signature: over seq and digest, empty until somebody signs it.
+    """
+
+    seq: int
+    digest: bytes
+    signature: bytes = b""
+
+
+START = Checkpoint(seq=0, digest=GENESIS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What checking a chain found. broken_at: seq of the first bad or absent record, or None."""
+
+    checked: int
+    broken_at: int | None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every record is there and unchanged."""
+        return self.broken_at is None
+
+
+def from_ms(at_ms: int) -> datetime:
+    """The time that `Entry.at_ms` counts, UTC-aware."""
+    return _EPOCH + timedelta(milliseconds=at_ms)
+
+
+def link(entry: Entry, *, seq: int, previous: bytes) -> Record:
+    """Seal `entry` as record `seq` behind the record whose digest is `previous`.
+
+    SHA-256 over the previous digest, the sequence number, the time and each text with its
+    length in front, so that no two different records have the same bytes.
+    Source: Haber & Stornetta (1991), How to time-stamp a digital document, section 5.1.
+    """
+    return Record(
+        seq=seq, entry=entry, previous=previous, digest=_seal(entry, seq=seq, previous=previous)
+    )
+
+
+def is_sealed(record: Record) -> bool:
+    """Whether the record's digest fits what it says and the digest it names before it."""
+    return _seal(record.entry, seq=record.seq, previous=record.previous) == record.digest
+
+
+def check_chain(records: Iterable[Record], *, after: Checkpoint = START) -> Verdict:
+    """Recompute every seal of `records`, which follow `after` without a gap.
+
+    >>> check_chain([]).whole
+    True
+    """
+    seq, previous = after.seq, after.digest
+    for record in records:
+        if record.seq != seq + 1:
+            return Verdict(checked=seq - after.seq, broken_at=seq + 1)
+        if record.previous != previous or not is_sealed(record):
+            return Verdict(checked=seq - after.seq, broken_at=record.seq)
+        seq, previous = record.seq, record.digest
+    return Verdict(checked=seq - after.seq, broken_at=None)
+
+
+def _seal(entry: Entry, *, seq: int, previous: bytes) -> bytes:
+    texts = (entry.kind, entry.subject, entry.principal, entry.tenant, entry.body)
+    parts = [text.encode() for text in texts]
+    places = struct.pack(">7q", seq, entry.at_ms, *map(len, parts))
+    return hashlib.sha256(b"".join((previous, places, *parts))).digest()

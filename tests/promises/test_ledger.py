@@ -1,0 +1,40 @@
+"""Every ledger keeps every promise."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from opsmith.backends.ledger.sqlite import SqliteLedger
+from opsmith.seams.ledger import Ledger
+from opsmith.testing import ledger as promises
+
+CHECKS: list[Callable[[Ledger], Awaitable[None]]] = [
+    promises.check_records_are_chained_in_the_order_given,
+    promises.check_reading_takes_only_what_is_wanted,
+    promises.check_the_latest_state_of_a_subject_outlives_retention,
+    promises.check_a_shortened_ledger_still_verifies_and_grows,
+    promises.check_forgetting_everything_keeps_the_count,
+    promises.check_any_text_is_kept_as_it_is,
+]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ledger]:
+    if request.param == "memory":
+        yield promises.MemoryLedger()
+        return
+    opened = SqliteLedger(tmp_path / "ledger.db")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+async def test_a_ledger_keeps_its_promise(
+    check: Callable[[Ledger], Awaitable[None]], ledger: Ledger
+) -> None:
+    await check(ledger)
+
+
+async def test_a_ledger_can_be_copied_and_measured(ledger: Ledger, tmp_path: Path) -> None:
+    await promises.check_a_backup_appears_and_the_size_is_told(ledger, tmp_path)
