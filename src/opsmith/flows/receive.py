@@ -1,0 +1,83 @@
+"""receive: alerts in, each change of state on the ledger before anyone is told it was taken."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from opsmith.audit.episodes import KIND, from_record, to_entry
+from opsmith.nouns.episode import Episode, EpisodeState, advance
+from opsmith.nouns.signals import Alert
+from opsmith.seams.ledger import Ledger, Wanted
+
+# How many alert states are read back in one go when opsmith starts.
+PAGE = 10_000
+
+Listener = Callable[[Sequence[Episode]], Awaitable[None]]
+
+
+class Inbox:
+    """Knows the newest state of every alert, as the ledger has it.
+
+    `receive` returns only when what it was given is on the ledger and synced; a repeat of
+    what is there already is not written again.
+    """
+
+    def __init__(self, ledger: Ledger, *, tell: Listener) -> None:
+        self._ledger = ledger
+        self._tell = tell
+        self._episodes: dict[str, Episode] = {}
+        self._busy: dict[str, asyncio.Task[None]] = {}
+
+    async def load(self) -> None:
+        """Read back what the ledger knows; call once before the first `receive`."""
+        after = 0
+        while records := await self._ledger.read(
+            Wanted(kind=KIND, latest=True, after=after, limit=PAGE)
+        ):
+            for record in records:
+                self._episodes[record.entry.subject] = from_record(record)
+            after = records[-1].seq
+
+    @property
+    def firing(self) -> tuple[Episode, ...]:
+        """The alerts that fire now."""
+        return tuple(e for e in self._episodes.values() if e.state is EpisodeState.FIRING)
+
+    async def receive(self, alerts: Sequence[Alert], *, now: datetime) -> tuple[Episode, ...]:
+        """Take alerts as they arrive; the episodes that they changed.
+
+        Raises what the ledger raises, and then nothing was taken.
+        """
+        prints = {alert.fingerprint for alert in alerts}
+        while waiting := {self._busy[name] for name in prints if name in self._busy}:
+            await asyncio.wait(waiting)
+        changed = self._changes(alerts, now=now)
+        if not changed:
+            return ()
+        writing = asyncio.create_task(self._write(changed, now=now))
+        self._busy.update((episode.alert.fingerprint, writing) for episode in changed)
+        await asyncio.shield(writing)
+        await self._tell(changed)
+        return changed
+
+    def _changes(self, alerts: Sequence[Alert], *, now: datetime) -> tuple[Episode, ...]:
+        """Every change that the alerts make, in their order, several of one alert included."""
+        newest: dict[str, Episode] = {}
+        changes: list[Episode] = []
+        for alert in alerts:
+            known = newest.get(alert.fingerprint) or self._episodes.get(alert.fingerprint)
+            if (episode := advance(known, alert, now=now)) is not None:
+                newest[alert.fingerprint] = episode
+                changes.append(episode)
+        return tuple(changes)
+
+    async def _write(self, changed: Sequence[Episode], *, now: datetime) -> None:
+        """Seal the changes, then believe them; on failure nothing is believed."""
+        try:
+            await self._ledger.append([to_entry(e, at=now) for e in changed], durable=True)
+            self._episodes.update((episode.alert.fingerprint, episode) for episode in changed)
+        finally:
+            for episode in changed:
+                self._busy.pop(episode.alert.fingerprint, None)
