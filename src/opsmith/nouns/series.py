@@ -49,6 +49,22 @@ class Unit(StrEnum):
     UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a metric is about, told from its name and labels.
+
+    part_of: the service that `entity` is an instance of, None when it is none.
+    scale: the factor that brings the raw values to `unit`.
+    """
+
+    entity: Entity | None
+    part_of: Entity | None
+    aspect: Aspect
+    unit: Unit
+    scale: float
+    kind: MetricKind
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Series:
     """One metric's samples.

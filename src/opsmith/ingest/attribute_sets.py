@@ -1,0 +1,56 @@
+"""Attribute sets: spans share few sets of telling attributes; names of one call are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsmith.ingest.redact import redacted_value
+
+# A key with more values than this names single requests, users or statements rather than states.
+MOST_VALUES_OF_A_KEY = 64
+MOST_SETS = 1_000_000
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+class AttributeSets:
+    """Numbers each distinct set of attributes, 0 for the empty one."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Pairs, int] = {(): 0}
+        self._values: dict[str, set[str]] = {}
+        self._crowded: set[str] = set()
+
+    def number(self, attributes: Mapping[str, str]) -> int:
+        """The number of this set; keys with too many values are left out from then on."""
+        kept = []
+        for key, value in attributes.items():
+            if key in self._crowded:
+                continue
+            values = self._values.setdefault(key, set())
+            if value not in values:
+                values.add(value)
+                if len(values) > MOST_VALUES_OF_A_KEY:
+                    self._crowded.add(key)
+                    continue
+            kept.append((key, value))
+        pairs = tuple(sorted(kept))
+        if pairs in self._numbers or len(self._numbers) < MOST_SETS:
+            return self._numbers.setdefault(pairs, len(self._numbers))
+        return 0
+
+    def finished(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], tuple[Pairs, ...]]:
+        """Numbers and sets with the crowded keys left out of all, and secrets out of values."""
+        final: dict[Pairs, int] = {(): 0}
+        renumbered = np.zeros(len(self._numbers), dtype=np.int32)
+        for pairs, number in self._numbers.items():
+            kept = tuple(
+                (key, redacted_value(key, value))
+                for key, value in pairs
+                if key not in self._crowded
+            )
+            renumbered[number] = final.setdefault(kept, len(final))
+        return renumbered[numbers], tuple(final)

@@ -1,0 +1,53 @@
+"""Changes: `changes.jsonl`, one JSON object a line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from opsmith.ingest.files import lines
+from opsmith.ingest.json_door import fields, instant, text
+from opsmith.ingest.losses import Losses
+from opsmith.ingest.naming import Naming
+from opsmith.ingest.redact import redacted
+from opsmith.nouns.signals import Change, ChangeKind
+
+_KINDS = frozenset(map(str, ChangeKind))
+_LONGEST_SUMMARY = 400
+
+
+def read(path: Path, naming: Naming, losses: Losses) -> tuple[Change, ...]:
+    """All changes of a file (or its `.gz`), oldest first; lines that cannot be read are noted."""
+    found = []
+    for number, line in lines(path, "changes", losses):
+        if not line.strip():
+            continue
+        change = _change(line, naming)
+        if isinstance(change, Change):
+            found.append(change)
+        else:
+            losses.line("changes", path.name, number, change)
+    return tuple(sorted(found, key=lambda change: (change.at, change.entity)))
+
+
+def _change(line: bytes, naming: Naming) -> Change | str:
+    """The change of a line, or what is wrong with it."""
+    try:
+        told = fields(orjson.loads(line))
+    except orjson.JSONDecodeError as error:
+        return f"not JSON ({error.msg}); the line is dropped."
+    at = instant(told.get("at"))
+    entity = naming.parse(text(told.get("entity")))
+    kind = told.get("kind", str(ChangeKind.OTHER))
+    if at is None:
+        return '"at" is not an RFC 3339 time with an offset; the line is dropped.'
+    if entity is None:
+        return '"entity" is not TYPE:NAME; the line is dropped.'
+    return Change(
+        at=at,
+        entity=entity,
+        kind=ChangeKind(kind) if isinstance(kind, str) and kind in _KINDS else ChangeKind.OTHER,
+        summary=redacted(text(told.get("summary"))[:_LONGEST_SUMMARY]),
+        version=text(told.get("version"))[:200] or None,
+    )

@@ -1,0 +1,42 @@
+"""Losses: what could not be read, counted and named by file and line."""
+
+from __future__ import annotations
+
+from opsmith.nouns.recording import Missing
+
+
+class Losses:
+    """Gathers what a recording lacks; losses of one sort are told once, with their number."""
+
+    def __init__(self) -> None:
+        # (part, file, what) -> [where the first one is, how many there are]
+        self._found: dict[tuple[str, str, str], tuple[str, int]] = {}
+
+    def note(self, part: str, what: str) -> None:
+        """Note one thing that `part` lacks."""
+        self._found.setdefault((part, "", what), ("", 1))
+
+    def line(self, part: str, file: str, number: int, what: str) -> None:
+        """Note that line `number` of `file` was not used, or not all of it, and why."""
+        self._add((part, file, what), f"{file}:{number}", 1)
+
+    def count(self, part: str, file: str, times: int, what: str) -> None:
+        """Note `times` losses of one sort in `file`; nothing when there are none."""
+        if times:
+            self._add((part, file, what), file, times)
+
+    def _add(self, key: tuple[str, str, str], place: str, times: int) -> None:
+        first, before = self._found.get(key, (place, 0))
+        self._found[key] = (first, before + times)
+
+    def missing(self) -> tuple[Missing, ...]:
+        """All that was noted, in the order in which it was met."""
+        return tuple(
+            Missing(part=part, what=_sentence(place, what, times))
+            for (part, _, what), (place, times) in self._found.items()
+        )
+
+
+def _sentence(place: str, what: str, times: int) -> str:
+    told = f"{place}: {what}" if place else what
+    return told if times == 1 else f"{told} ({times} times)"
