@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from opsmith.audit.episodes import KIND, from_record, to_entry
+from opsmith.audit.states import ALERT, of_episode, to_episode
 from opsmith.nouns.episode import Episode, EpisodeState, advance
 from opsmith.nouns.signals import Alert
 from opsmith.seams.ledger import Ledger, Wanted
@@ -34,10 +34,10 @@ class Inbox:
         """Read back what the ledger knows; call once before the first `receive`."""
         after = 0
         while records := await self._ledger.read(
-            Wanted(kind=KIND, latest=True, after=after, limit=PAGE)
+            Wanted(kind=ALERT, latest=True, after=after, limit=PAGE)
         ):
             for record in records:
-                self._episodes[record.entry.subject] = from_record(record)
+                self._episodes[record.entry.subject] = to_episode(record)
             after = records[-1].seq
 
     @property
@@ -76,7 +76,7 @@ class Inbox:
     async def _write(self, changed: Sequence[Episode], *, now: datetime) -> None:
         """Seal the changes, then believe them; on failure nothing is believed."""
         try:
-            await self._ledger.append([to_entry(e, at=now) for e in changed], durable=True)
+            await self._ledger.append([of_episode(e, at=now) for e in changed], durable=True)
             self._episodes.update((episode.alert.fingerprint, episode) for episode in changed)
         finally:
             for episode in changed:

@@ -1,0 +1,40 @@
+"""States on the ledger: episodes and incidents as entries, and read back from records."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import TypeAdapter
+
+from opsmith.nouns.episode import Episode
+from opsmith.nouns.incident import Incident
+from opsmith.nouns.record import Entry, Record
+
+ALERT = "alert"
+INCIDENT = "incident"
+
+_EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
+_INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
+
+
+def of_episode(episode: Episode, *, at: datetime, principal: str = "alertmanager") -> Entry:
+    """The entry that makes `episode` the newest state of its alert."""
+    body = _EPISODE.dump_json(episode).decode()
+    subject = episode.alert.fingerprint
+    return Entry(kind=ALERT, subject=subject, body=body, at=at, principal=principal)
+
+
+def to_episode(record: Record) -> Episode:
+    """The episode that `of_episode` wrote."""
+    return _EPISODE.validate_json(record.entry.body)
+
+
+def of_incident(incident: Incident, *, at: datetime, principal: str = "opsmith") -> Entry:
+    """The entry that makes `incident` the newest state of itself."""
+    body = _INCIDENT.dump_json(incident).decode()
+    return Entry(kind=INCIDENT, subject=incident.id, body=body, at=at, principal=principal)
+
+
+def to_incident(record: Record) -> Incident:
+    """The incident that `of_incident` wrote."""
+    return _INCIDENT.validate_json(record.entry.body)
