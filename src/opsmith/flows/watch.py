@@ -1,0 +1,227 @@
+"""watch: changed alerts in, incidents kept on the ledger, each looked into as evidence comes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from opsmith.audit.states import INCIDENT, of_incident, to_incident
+from opsmith.errors import BadInput, NotFound, OpsmithError
+from opsmith.localise.grouping import home, joined, merged, neighbours, opened, similar, split
+from opsmith.nouns.episode import Episode
+from opsmith.nouns.incident import ENDED, Blame, Incident, IncidentState, Verdict
+from opsmith.nouns.topology import Topology
+from opsmith.seams.ledger import Ledger, Wanted
+
+# Looked at on arrival, and again when the metrics of one and of four more scrapes (15 s
+# by Prometheus' common default) are in; later looks rarely change an answer that stands.
+LOOKS_AFTER_S = (0.0, 15.0, 60.0)
+# How long nothing may fire before a mitigated incident counts as resolved.
+RESOLVE_AFTER = timedelta(minutes=15)
+# How many incidents are read back when opsmith starts, newest states of all.
+MOST_KEPT = 100_000
+
+Look = Callable[[Incident], Awaitable[Verdict]]
+Announce = Callable[[Incident], Awaitable[None]]
+
+
+class Watch:
+    """Keeps the incidents; every change is on the ledger before it is announced.
+
+    look: investigates one incident with what is known now; its errors leave the old verdict.
+    announce: is told each incident after each change.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        look: Look,
+        announce: Announce,
+        clock: Callable[[], datetime],
+        looks_after_s: Sequence[float] = LOOKS_AFTER_S,
+    ) -> None:
+        self._ledger = ledger
+        self._look = look
+        self._announce = announce
+        self._clock = clock
+        self._looks_after_s = tuple(looks_after_s)
+        self._incidents: dict[str, Incident] = {}
+        self._beside = neighbours(Topology())
+        self._turn = asyncio.Lock()
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self.failed_looks = 0
+
+    async def load(self) -> None:
+        """Read back what the ledger knows; call once before anything else."""
+        wanted = Wanted(kind=INCIDENT, latest=True, limit=MOST_KEPT)
+        for record in await self._ledger.read(wanted):
+            incident = to_incident(record)
+            self._incidents[incident.id] = incident
+
+    def know(self, topology: Topology) -> None:
+        """Use `topology` to tell from now on what is near what."""
+        self._beside = neighbours(topology)
+
+    def incidents(self) -> tuple[Incident, ...]:
+        """All incidents, the one that changed last first."""
+        return tuple(sorted(self._incidents.values(), key=lambda i: i.updated_at, reverse=True))
+
+    def incident(self, name: str) -> Incident:
+        """The incident with this id. Raises `NotFound`."""
+        if name not in self._incidents:
+            raise NotFound(f"There is no incident {name[:80]!r}.", hint="See `incident list`.")
+        return self._incidents[name]
+
+    async def take(self, episodes: Sequence[Episode]) -> None:
+        """Put changed alerts where they belong and look into what is now firing."""
+        async with self._turn:
+            now = self._clock()
+            touched: dict[str, Incident] = {}
+            for episode in episodes:
+                incident = self._place(episode, touched, now=now)
+                touched[incident.id] = incident
+            await self._keep(touched.values())
+        for incident in touched.values():
+            if incident.firing:
+                self._start_looking(incident.id)
+
+    async def tick(self) -> None:
+        """Resolve what has been calm for long enough; call every now and then."""
+        async with self._turn:
+            now = self._clock()
+            calm = [
+                replace(incident, state=IncidentState.RESOLVED, updated_at=now)
+                for incident in self._incidents.values()
+                if incident.state is IncidentState.MITIGATED
+                and now - incident.updated_at >= RESOLVE_AFTER
+            ]
+            await self._keep(calm)
+
+    async def confirm(self, name: str, blame: Blame | None, *, principal: str) -> Incident:
+        """Record the true cause: the one given, or the one the verdict names.
+
+        Raises `BadInput` when neither says who is to blame.
+        """
+        async with self._turn:
+            incident = self.incident(name)
+            verdict = incident.verdict
+            cause = blame or (verdict.blame if verdict else None)
+            if cause is None:
+                raise BadInput(
+                    f"Incident {name} has no cause yet.", hint="Name one with --cause and --kind."
+                )
+            done = replace(
+                incident, confirmed=cause, state=IncidentState.CONFIRMED, updated_at=self._clock()
+            )
+            await self._keep([done], principal=principal)
+            return done
+
+    async def reject(self, name: str, *, principal: str) -> Incident:
+        """Record that the cause found is wrong. Raises `BadInput` when none was found."""
+        async with self._turn:
+            incident = self.incident(name)
+            blame = incident.verdict.blame if incident.verdict else None
+            if blame is None:
+                raise BadInput(f"Incident {name} has no cause that could be rejected.")
+            state = IncidentState.OPEN if incident.firing else IncidentState.MITIGATED
+            done = replace(
+                incident,
+                rejected=tuple(sorted({*incident.rejected, blame})),
+                confirmed=None,
+                state=state,
+                updated_at=self._clock(),
+            )
+            await self._keep([done], principal=principal)
+            return done
+
+    async def merge(self, name: str, other: str, *, principal: str) -> Incident:
+        """Give the alerts of `other` to incident `name`. Raises `BadInput` for one and itself."""
+        async with self._turn:
+            if name == other:
+                raise BadInput("An incident cannot be merged with itself.")
+            whole, gone = merged(self.incident(name), self.incident(other), now=self._clock())
+            await self._keep([whole, gone], principal=principal)
+        self._start_looking(whole.id)
+        return whole
+
+    async def split(
+        self, name: str, fingerprints: frozenset[str], *, principal: str
+    ) -> tuple[Incident, Incident]:
+        """Move the alerts named to an incident of their own; (the rest, the new one).
+
+        Raises `BadInput` when an alert is not in it, or when one side would be empty.
+        """
+        async with self._turn:
+            incident = self.incident(name)
+            known = {member.fingerprint for member in incident.members}
+            if not fingerprints or not fingerprints < known:
+                raise BadInput(
+                    f"Incident {name} can be split by some, not all, of its own alerts.",
+                    hint=f"They are {', '.join(sorted(known))}.",
+                )
+            both = split(incident, fingerprints, now=self._clock())
+            await self._keep(both, principal=principal)
+        for part in both:
+            self._start_looking(part.id)
+        return both
+
+    async def close(self) -> None:
+        """Stop looking; nothing is lost, a restart looks again."""
+        tasks = tuple(self._looking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _place(self, episode: Episode, touched: dict[str, Incident], *, now: datetime) -> Incident:
+        standing = [touched.get(i.id, i) for i in self._incidents.values()]
+        standing += [i for i in touched.values() if i.id not in self._incidents]
+        live = [incident for incident in standing if incident.state not in ENDED]
+        fingerprint = episode.alert.fingerprint
+        own = next((i for i in live if any(m.fingerprint == fingerprint for m in i.members)), None)
+        place = own or home(episode.alert.entity, live, beside=self._beside, now=now)
+        if place is None:
+            return opened(episode, now=now)
+        return joined(place, episode, now=now)
+
+    async def _keep(self, incidents: Iterable[Incident], *, principal: str = "opsmith") -> None:
+        """Write first, then believe, then tell."""
+        kept = tuple(incidents)
+        if not kept:
+            return
+        now = self._clock()
+        entries = [of_incident(incident, at=now, principal=principal) for incident in kept]
+        await self._ledger.append(entries, durable=principal != "opsmith")
+        for incident in kept:
+            self._incidents[incident.id] = incident
+            await self._announce(incident)
+
+    def _start_looking(self, name: str) -> None:
+        running = self._looking.get(name)
+        if running is None or running.done():
+            self._looking[name] = asyncio.create_task(self._look_again_and_again(name))
+
+    async def _look_again_and_again(self, name: str) -> None:
+        waited = 0.0
+        for after_s in self._looks_after_s:
+            await asyncio.sleep(after_s - waited)
+            waited = after_s
+            if self._incidents[name].state in ENDED:
+                return
+            try:
+                verdict = await self._look(self._incidents[name])
+            except OpsmithError:
+                self.failed_looks += 1
+                continue
+            await self._judge(name, verdict)
+
+    async def _judge(self, name: str, verdict: Verdict) -> None:
+        async with self._turn:
+            incident = self._incidents[name]
+            if incident.state in ENDED:
+                return
+            seen = replace(incident, verdict=verdict)
+            confirmed = [i for i in self._incidents.values() if i.confirmed is not None]
+            await self._keep([replace(seen, similar=similar(seen, confirmed))])

@@ -1,0 +1,204 @@
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from opsmith.errors import BadInput, NotFound, Unreachable
+from opsmith.flows.watch import RESOLVE_AFTER, Watch
+from opsmith.nouns.cause import CauseKind
+from opsmith.nouns.diagnosis import Status
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.episode import Episode, EpisodeState
+from opsmith.nouns.incident import Blame, Incident, IncidentState, Verdict
+from opsmith.nouns.series import Aspect
+from opsmith.nouns.signals import Alert, AlertSource, Direction
+from opsmith.nouns.topology import Edge, EdgeKind, Topology
+from opsmith.testing.ledger import MemoryLedger
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+POOL = Blame(entity=Entity.service("db"), kind=CauseKind.POOL_EXHAUSTED)
+
+
+def episode(name: str, *, fires: bool = True) -> Episode:
+    alert = Alert(
+        fingerprint=f"of-{name}",
+        name="Slow",
+        entity=Entity.service(name),
+        source=AlertSource.METRIC,
+        aspect=Aspect.LATENCY,
+        direction=Direction.UP,
+        metric="m",
+        severity="critical",
+        starts_at=START,
+        ends_at=None if fires else START,
+    )
+    state = EpisodeState.FIRING if fires else EpisodeState.RESOLVED
+    return Episode(alert=alert, state=state, first_seen=START, turns=(START,))
+
+
+class World:
+    """A clock that is set by hand, a look that finds what it is told, and ears."""
+
+    def __init__(self) -> None:
+        self.now = START
+        self.found: Blame | None = POOL
+        self.down = False
+        self.looks = 0
+        self.heard: list[Incident] = []
+
+    def clock(self) -> datetime:
+        return self.now
+
+    async def look(self, incident: Incident) -> Verdict:
+        self.looks += 1
+        if self.down:
+            raise Unreachable
+        return Verdict(
+            status=Status.DIAGNOSED,
+            blame=self.found,
+            confidence=0.9,
+            path=(),
+            sentence=f"{incident.title}: the pool",
+            found_at=self.now,
+        )
+
+    async def announce(self, incident: Incident) -> None:
+        self.heard.append(incident)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def ledger() -> MemoryLedger:
+    return MemoryLedger()
+
+
+@pytest.fixture
+async def watch(world: World, ledger: MemoryLedger) -> AsyncIterator[Watch]:
+    made = Watch(
+        ledger,
+        look=world.look,
+        announce=world.announce,
+        clock=world.clock,
+        looks_after_s=(0.0, 0.01),
+    )
+    yield made
+    await made.close()
+
+
+async def test_a_firing_alert_opens_an_incident_and_gets_a_verdict(
+    watch: Watch, world: World
+) -> None:
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0.1)
+
+    (incident,) = watch.incidents()
+    assert incident.verdict is not None
+    assert incident.verdict.blame == POOL
+    assert world.looks == 2
+    assert world.heard[-1] == incident
+
+
+async def test_alerts_that_come_together_and_belong_together_are_one_incident(
+    watch: Watch,
+) -> None:
+    cart, front = Entity.service("cart"), Entity.service("front")
+    watch.know(Topology(edges=(Edge(source=front, target=cart, kind=EdgeKind.CALLS),)))
+
+    await watch.take([episode("cart"), episode("front")])
+
+    (incident,) = watch.incidents()
+    assert incident.entities == {cart, front}
+
+
+async def test_it_calms_down_is_resolved_and_a_new_alert_opens_another(
+    watch: Watch, world: World
+) -> None:
+    await watch.take([episode("cart")])
+    await watch.take([episode("cart", fires=False)])
+    world.now += RESOLVE_AFTER
+    await watch.tick()
+    await watch.take([episode("cart")])
+
+    assert sorted(incident.state for incident in watch.incidents()) == [
+        IncidentState.OPEN,
+        IncidentState.RESOLVED,
+    ]
+
+
+async def test_a_look_that_fails_is_counted_and_tried_again(watch: Watch, world: World) -> None:
+    world.down = True
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    world.down = False
+    await asyncio.sleep(0.1)
+
+    assert watch.failed_looks == 1
+    assert watch.incidents()[0].verdict is not None
+
+
+async def test_what_was_kept_is_there_after_a_restart(
+    watch: Watch, world: World, ledger: MemoryLedger
+) -> None:
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0.1)
+
+    again = Watch(ledger, look=world.look, announce=world.announce, clock=world.clock)
+    await again.load()
+
+    assert again.incidents() == watch.incidents()
+
+
+async def test_people_confirm_reject_merge_and_split(watch: Watch) -> None:
+    watch.know(Topology(entities=(Entity.service("cart"), Entity.service("mail"))))
+    await watch.take([episode("cart")])
+    await watch.take([episode("mail")])
+    await asyncio.sleep(0.1)
+    one, two = watch.incidents()
+
+    rejected = await watch.reject(one.id, principal="ann")
+    whole = await watch.merge(one.id, two.id, principal="ann")
+    rest, apart = await watch.split(one.id, frozenset({"of-cart"}), principal="ann")
+    confirmed = await watch.confirm(apart.id, POOL, principal="ann")
+
+    assert rejected.rejected == (POOL,)
+    assert len(whole.members) == 2
+    assert [member.fingerprint for member in rest.members] == ["of-mail"]
+    assert confirmed.state is IncidentState.CONFIRMED
+    assert watch.incident(two.id).state is IncidentState.MERGED
+
+
+async def test_a_confirmed_incident_is_remembered_when_another_is_like_it(
+    watch: Watch, world: World
+) -> None:
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0.1)
+    before = await watch.confirm(watch.incidents()[0].id, None, principal="ann")
+    world.now += timedelta(days=1)
+
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0.1)
+
+    assert watch.incidents()[0].similar == (before.id,)
+
+
+async def test_what_makes_no_sense_is_refused(watch: Watch, world: World) -> None:
+    world.down = True
+    await watch.take([episode("cart")])
+    name = watch.incidents()[0].id
+
+    with pytest.raises(NotFound):
+        watch.incident("nope")
+    with pytest.raises(BadInput, match="no cause yet"):
+        await watch.confirm(name, None, principal="ann")
+    with pytest.raises(BadInput, match="rejected"):
+        await watch.reject(name, principal="ann")
+    with pytest.raises(BadInput, match="itself"):
+        await watch.merge(name, name, principal="ann")
+    with pytest.raises(BadInput, match="not all"):
+        await watch.split(name, frozenset({"of-cart"}), principal="ann")
