@@ -1,0 +1,138 @@
+"""Fitting: labelled incidents in, a ranker out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+
+from opsmith.errors import BadInput
+from opsmith.localise.features import Table
+from opsmith.localise.ranker import Forest
+from opsmith.nouns.entity import Entity
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Growth:
+    """How a forest grows. Defaults by cross-validation over the development storms."""
+
+    trees: int = 150
+    leaves: int = 7
+    learning_rate: float = 0.06
+    fewest_in_leaf: int = 10
+    ridge: float = 5.0
+    column_share: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labelled:
+    """The table of an incident and who was to blame."""
+
+    table: Table
+    causes: Collection[Entity]
+
+
+def fit_forest(incidents: Sequence[Labelled], growth: Growth, *, seed: int) -> Forest:
+    """A forest that puts the causes first.
+
+    Incidents whose causes are no candidates teach nothing and are left out.
+    Raises `BadInput` when none is left.
+    """
+    usable = [one for one in incidents if set(one.causes) & set(one.table.entities)]
+    if not usable:
+        raise BadInput("No labelled incident names a cause that is a candidate in its recording.")
+    columns = tuple(dict.fromkeys(name for one in usable for name in one.table.columns))
+    values = np.vstack([one.table.select(columns) for one in usable])
+    causes = [np.array([e in one.causes for e in one.table.entities], float) for one in usable]
+    shares = np.concatenate([cause / cause.sum() for cause in causes])
+    incident = np.repeat(np.arange(len(usable)), [len(cause) for cause in causes])
+    booster = lightgbm.train(
+        {
+            "objective": _softmax_loss(incident, shares),
+            "num_leaves": growth.leaves,
+            "learning_rate": growth.learning_rate,
+            "min_data_in_leaf": growth.fewest_in_leaf,
+            "min_sum_hessian_in_leaf": 0.1,
+            "lambda_l2": growth.ridge,
+            "feature_fraction": growth.column_share,
+            "max_bin": 63,
+            "seed": seed,
+            "deterministic": True,
+            "num_threads": 1,
+            "verbose": -1,
+        },
+        lightgbm.Dataset(values, shares, params={"verbose": -1}),
+        num_boost_round=growth.trees,
+    )
+    return _flat(booster.dump_model()["tree_info"], columns)
+
+
+def _softmax_loss(
+    incident: NDArray[np.intp], shares: Floats
+) -> Callable[[Floats, lightgbm.Dataset], tuple[Floats, Floats]]:
+    """Gradient and curvature of -Σ share log softmax(score) inside each incident."""
+
+    def loss(scores: Floats, _: lightgbm.Dataset) -> tuple[Floats, Floats]:
+        chance = softmax(scores, incident)
+        return chance - shares, np.maximum(chance * (1 - chance), 1e-6)
+
+    return loss
+
+
+def softmax(scores: Floats, incident: NDArray[np.intp]) -> Floats:
+    """Shares of exp(score) inside each incident; incident: (n,) numbers from 0."""
+    top = np.full(int(incident.max()) + 1, -np.inf)
+    np.maximum.at(top, incident, scores)
+    grown = np.exp(scores - top[incident])
+    return np.asarray(grown / np.bincount(incident, grown)[incident])
+
+
+def _flat(trees: Sequence[Mapping[str, object]], columns: tuple[str, ...]) -> Forest:
+    nodes: list[tuple[int, float, bool, int, int, float]] = []
+    roots = []
+    for tree in trees:
+        roots.append(len(nodes))
+        _append(tree["tree_structure"], nodes)
+    column, below, missing_left, left, right, value = zip(*nodes, strict=True)
+    used = sorted({number for number in column if number >= 0})
+    place = {number: position for position, number in enumerate(used)} | {-1: -1}
+    return Forest(
+        columns=tuple(columns[number] for number in used),
+        roots=np.array(roots, dtype=np.int32),
+        column=np.array([place[number] for number in column], dtype=np.int32),
+        below=np.array(below),
+        missing_left=np.array(missing_left, dtype=np.bool_),
+        left=np.array(left, dtype=np.int32),
+        right=np.array(right, dtype=np.int32),
+        value=np.array(value),
+    )
+
+
+def _append(root: object, nodes: list[tuple[int, float, bool, int, int, float]]) -> None:
+    """Add a tree's nodes, parents before children; LightGBM reads NaN as 0 where it saw none."""
+    waiting: list[tuple[Mapping[str, object], int, str]] = [(_mapping(root), -1, "")]
+    while waiting:
+        node, parent, side = waiting.pop(0)
+        here = len(nodes)
+        if parent >= 0:
+            column, below, missing, left, right, value = nodes[parent]
+            left, right = (here, right) if side == "left" else (left, here)
+            nodes[parent] = (column, below, missing, left, right, value)
+        if "leaf_value" in node:
+            nodes.append((-1, 0.0, False, here, here, float(str(node["leaf_value"]))))
+            continue
+        below = float(str(node["threshold"]))
+        missing = bool(node["default_left"]) if node["missing_type"] == "NaN" else below >= 0
+        nodes.append((int(str(node["split_feature"])), below, missing, -1, -1, 0.0))
+        waiting += [(_mapping(node[f"{way}_child"]), here, way) for way in ("left", "right")]
+
+
+def _mapping(node: object) -> Mapping[str, object]:
+    if not isinstance(node, Mapping):
+        raise TypeError("LightGBM gave a tree without a root.")
+    return node
