@@ -41,7 +41,7 @@ def series(
 
 
 def _made(raw: RawSeries, meaning: Meaning, entity: Entity | None) -> Series:
-    counts = meaning.kind is MetricKind.COUNTER and (raw.declared or _rises(raw))
+    counts = meaning.kind is MetricKind.COUNTER and (raw.declared or rises(raw))
     return Series(
         name=raw.name,
         labels=tuple((name, redacted_value(name, value)) for name, value in raw.labels),
@@ -54,7 +54,8 @@ def _made(raw: RawSeries, meaning: Meaning, entity: Entity | None) -> Series:
     )
 
 
-def _rises(raw: RawSeries) -> bool:
+def rises(raw: RawSeries) -> bool:
+    """Whether the values behave like a counter's: they hardly ever fall."""
     steps = np.diff(raw.values)
     return bool((steps < 0).sum() <= _MOST_RESETS * max(steps.size, 1))
 

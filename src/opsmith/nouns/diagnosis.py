@@ -74,6 +74,17 @@ class RuledOut:
     why: str
 
 
+class PathWeights(StrEnum):
+    """By which rule the path is chosen among the anomalous ones.
+
+    bottleneck: the largest of the smallest self-changes on the way;
+    additive: the least sum of log(1 + error rate) + latency in ms / 100 (the brief's rule).
+    """
+
+    BOTTLENECK = "bottleneck"
+    ADDITIVE = "additive"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Path:
     """How the cause reached the alert, cause first.

@@ -67,6 +67,15 @@ def redact(text: str) -> str:
     return text
 
 
+def redact_name(name: str) -> str:
+    """An entity's or incident's name without what can only be a secret: it stays a key to join on.
+
+    >>> redact_name("database:postgres://ann:pw@db/token:5432")
+    'database:postgres://ann:[redacted]@db/token:5432'
+    """
+    return _ISSUED.sub(REDACTED, _USERINFO.sub(rf"\1{REDACTED}@", name))
+
+
 def redact_pairs(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """Names with their values, as in labels and attributes; a secret name hides its value whole.
 

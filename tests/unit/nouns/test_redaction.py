@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsmith.nouns.redaction import REDACTED, redact, redact_pairs
+from opsmith.nouns.redaction import REDACTED, redact, redact_name, redact_pairs
 
 HIDDEN = "hunter2-Zq81xT"
 NAMES = [
@@ -117,3 +117,9 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     once = redact(text)
 
     assert redact(once) == once
+
+
+def test_a_name_is_kept_unless_it_can_only_be_a_secret() -> None:
+    assert redact_name("service:auth-token:8080") == "service:auth-token:8080"
+    assert redact_name(f"service:{JWT}") == f"service:{REDACTED}"
+    assert HIDDEN not in redact_name(f"database:postgres://ann:{HIDDEN}@db")

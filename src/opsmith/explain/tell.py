@@ -1,0 +1,135 @@
+"""Tell: makes the Story of a Diagnosis and its Recording; no clock, so the same story twice."""
+
+from __future__ import annotations
+
+from opsmith.explain.checks import checks
+from opsmith.explain.drawing import draw
+from opsmith.explain.plots import Frame, bars, plot
+from opsmith.explain.scene import scene
+from opsmith.explain.span_series import series_of_spans
+from opsmith.explain.story import Candidate, Dismissed, Exhibit, Lack, Plot, Story
+from opsmith.explain.timeline import timeline
+from opsmith.explain.verdict import HEADLINES, verdict
+from opsmith.explain.words import (
+    clean,
+    figure,
+    joined,
+    meaning,
+    name,
+    percent,
+    sentence,
+    title,
+    when,
+)
+from opsmith.nouns.diagnosis import Cause, Channel, Diagnosis, Evidence
+from opsmith.nouns.diagnosis import Path as FaultPath
+from opsmith.nouns.recording import Recording
+from opsmith.nouns.series import Series
+
+_MOST_EXHIBITS = 6
+_MOST_EXHIBITS_OF_OTHERS = 3
+_MOST_PLOTS = 2
+
+_CHANNELS = {
+    Channel.RESOURCE: "resource metric",
+    Channel.SELF_SHARE: "own share of the time",
+    Channel.EDGE_GAP: "time lost between caller and callee",
+    Channel.EVENT_PAIR: "time between two events inside a span",
+    Channel.ERRORS: "errors",
+    Channel.ALERT: "alerts",
+    Channel.CHANGE: "change",
+}
+
+
+def tell(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Story:
+    """The story with the `top` likeliest causes."""
+    causes = diagnosis.causes[:top]
+    series = {one.key: one for one in recording.series}
+    moments, timeline_note = timeline(diagnosis, recording, causes)
+    return Story(
+        incident=title(diagnosis.incident),
+        status=diagnosis.status,
+        headline=HEADLINES[diagnosis.status],
+        verdict=verdict(diagnosis),
+        confidence=percent(causes[0].confidence) if causes else "",
+        since=when(diagnosis.onset) if diagnosis.onset else "",
+        alerting=tuple(name(entity) for entity in diagnosis.alerting),
+        reasons=tuple(sentence(clean(reason)) for reason in diagnosis.reasons),
+        path=tuple(name(entity) for entity in diagnosis.path.entities) if diagnosis.path else (),
+        path_notes=_path_notes(diagnosis.path),
+        timeline=moments,
+        timeline_note=timeline_note,
+        map=draw(scene(diagnosis, recording.topology, causes)),
+        candidates=tuple(
+            _candidate(rank, cause, (diagnosis, recording, series))
+            for rank, cause in enumerate(causes, 1)
+        ),
+        candidates_left_out=len(diagnosis.causes) - len(causes),
+        ruled_out=tuple(
+            Dismissed(entity=name(out.entity), why=sentence(clean(out.why)))
+            for out in diagnosis.ruled_out
+        ),
+        missing=tuple(
+            Lack(part=clean(lack.part), what=sentence(clean(lack.what)))
+            for lack in diagnosis.missing
+        ),
+        checks=checks(diagnosis, recording, series),
+    )
+
+
+# What the evidence is drawn from: the answer, the recording, and its series by key.
+_Sources = tuple[Diagnosis, Recording, dict[str, Series]]
+
+
+def _path_notes(path: FaultPath | None) -> tuple[str, ...]:
+    if path is None:
+        return ()
+    strength = figure(path.bottleneck, "")
+    notes = [f"Its weakest member changed by {strength} times its own noise."]
+    if path.cost is not None:
+        notes.append(
+            f"Its cost, log(1 + error rate) + latency in ms / 100, is {figure(path.cost, '')}."
+        )
+    if path.over_limit:
+        notes.append("It is longer or costlier than the limit of its rule: check its far end.")
+    notes.extend(
+        f"{joined(tuple(name(entity) for entity in circle))} call each other in a circle."
+        for circle in path.cycles
+    )
+    return tuple(notes)
+
+
+def _candidate(rank: int, cause: Cause, sources: _Sources) -> Candidate:
+    most = _MOST_EXHIBITS if rank == 1 else _MOST_EXHIBITS_OF_OTHERS
+    return Candidate(
+        rank=rank,
+        entity=name(cause.entity),
+        kind=cause.kind,
+        meaning=meaning(cause.kind),
+        confidence=percent(cause.confidence),
+        share=round(min(max(cause.confidence, 0.0), 1.0), 4),
+        exhibits=tuple(_exhibit(fact, sources) for fact in cause.evidence[:most]),
+        left_out=max(0, len(cause.evidence) - most),
+    )
+
+
+def _exhibit(fact: Evidence, sources: _Sources) -> Exhibit:
+    return Exhibit(
+        claim=sentence(clean(fact.claim)),
+        channel=_CHANNELS[fact.channel],
+        strength=f"{figure(fact.strength, '')} × its fault-free noise",
+        at=when(fact.at) if fact.at else "",
+        bars=bars(fact),
+        plots=_plots(fact, sources),
+    )
+
+
+def _plots(fact: Evidence, sources: _Sources) -> tuple[Plot, ...]:
+    """The series behind a fact; a fact from spans gets the series that its spans make."""
+    diagnosis, recording, by_key = sources
+    frame = Frame(window=recording.window, reference=recording.reference, onset=diagnosis.onset)
+    behind = [by_key[key] for key in fact.series if key in by_key][:_MOST_PLOTS]
+    if not fact.series and recording.spans is not None:
+        behind = list(series_of_spans(recording.spans, fact.entity, fact.channel))
+    drawn = (plot(series, frame) for series in behind)
+    return tuple(one for one in drawn if one is not None)
