@@ -17,8 +17,15 @@ def _doctor() -> click.Command:
     return doctor
 
 
+def _bundle() -> click.Command:
+    from opsmith.cli.bundle import bundle
+
+    return bundle
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
+    "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
     "doctor": ("Say what is installed, reachable and missing.", _doctor),
 }
 

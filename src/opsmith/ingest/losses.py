@@ -11,6 +11,11 @@ class Losses:
     def __init__(self) -> None:
         # (part, file, what) -> [where the first one is, how many there are]
         self._found: dict[tuple[str, str, str], tuple[str, int]] = {}
+        self._absent: dict[tuple[str, str], None] = {}
+
+    def absent(self, part: str, what: str) -> None:
+        """Note a part that was not recorded at all: a lack, but nothing wrong."""
+        self._absent[part, what] = None
 
     def note(self, part: str, what: str) -> None:
         """Note one thing that `part` lacks."""
@@ -30,7 +35,15 @@ class Losses:
         self._found[key] = (first, before + times)
 
     def missing(self) -> tuple[Missing, ...]:
-        """All that was noted, in the order in which it was met."""
+        """All that was noted: what is wrong in the order in which it was met, then what lacks."""
+        return (*self.wrong(), *self.lacking())
+
+    def lacking(self) -> tuple[Missing, ...]:
+        """The parts that were not recorded."""
+        return tuple(Missing(part=part, what=what) for part, what in self._absent)
+
+    def wrong(self) -> tuple[Missing, ...]:
+        """What was there and could not be used, or not as it stood."""
         return tuple(
             Missing(part=part, what=_sentence(place, what, times))
             for (part, _, what), (place, times) in self._found.items()

@@ -51,12 +51,11 @@ def requests(path: Path, part: str, losses: Losses) -> Iterator[tuple[int, Mappi
 def attributes(value: object) -> dict[str, str]:
     """An array of keys and values as text by key; long values are cut."""
     found: dict[str, str] = {}
-    if isinstance(value, list):
-        for member in value:
-            if isinstance(member, dict):
-                key = member.get("key")
-                if isinstance(key, str) and key:
-                    found[key] = plain(member.get("value"))
+    for member in items(value):
+        if isinstance(member, dict):
+            key, told = member.get("key"), member.get("value")
+            if isinstance(key, str) and key:
+                found[key] = plain(told)
     return found
 
 
@@ -67,6 +66,8 @@ def plain(value: object, *, longest: int = LONGEST_VALUE, depth: int = 0) -> str
     '7, true'
     """
     for kind, inner in fields(value).items():
+        if isinstance(inner, str):
+            return inner[:longest]
         if isinstance(inner, bool):
             return "true" if inner else "false"
         if kind == "arrayValue" and depth < _DEEPEST_VALUE:
@@ -78,7 +79,7 @@ def plain(value: object, *, longest: int = LONGEST_VALUE, depth: int = 0) -> str
                 f"{one.get('key')}={plain(one.get('value'), depth=depth + 1)}" for one in named
             )
             return ", ".join(told)[:longest]
-        return str(inner)[:longest] if isinstance(inner, str | int | float) else ""
+        return str(inner) if isinstance(inner, int | float) else ""
     return ""
 
 

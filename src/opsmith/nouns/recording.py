@@ -52,3 +52,36 @@ class Recording:
     changes: tuple[Change, ...] = ()
     topology: Topology = field(default_factory=Topology)
     missing: tuple[Missing, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartCheck:
+    """What a recording holds of one part: `count` things, called `unit`, between two times.
+
+    first, last: UTC-aware, None where nothing has a time.
+    """
+
+    part: str
+    count: int
+    unit: str
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BundleCheck:
+    """What a bundle holds, what in it is wrong, and what was not recorded."""
+
+    name: str
+    window: Window | None
+    parts: tuple[PartCheck, ...]
+    problems: tuple[Missing, ...]
+    lacking: tuple[Missing, ...]
+
+    @property
+    def usable(self) -> bool:
+        """Whether there is any metric, alert, log line or span to investigate."""
+        return any(part.count for part in self.parts if part.part in _SIGNALS)
+
+
+_SIGNALS = frozenset({"metrics", "alerts", "logs", "traces"})

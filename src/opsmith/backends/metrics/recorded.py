@@ -1,0 +1,78 @@
+"""Metrics that were recorded: series in memory, asked by selector as Prometheus would answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsmith.backends.metrics import selector
+from opsmith.errors import BadInput
+from opsmith.nouns.series import Series
+
+# How long a sample speaks for what follows it; Prometheus's --query.lookback-delta.
+LOOKBACK_S = 300.0
+MOST_STEPS = 11_000
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class RecordedMetrics:
+    """The metrics seam over recorded series. Only a series selector is understood of PromQL."""
+
+    def __init__(self, recorded: Sequence[Series]) -> None:
+        self._recorded = tuple(one for one in recorded if one.times_s.size)
+        self._labels = [{**dict(one.labels), "__name__": one.name} for one in self._recorded]
+
+    async def query(self, promql: str, *, at: datetime) -> tuple[Series, ...]:
+        """Each matching series with its one sample at `at`."""
+        return self._sampled(promql, np.array([_unix(at)]))
+
+    async def query_range(
+        self, promql: str, *, start: datetime, end: datetime, step: timedelta
+    ) -> tuple[Series, ...]:
+        """Each matching series from `start` to `end`, both included, one sample a `step`."""
+        first, last, seconds = _unix(start), _unix(end), step.total_seconds()
+        if seconds <= 0 or last < first:
+            raise BadInput("A range needs a step above zero and an end not before its start.")
+        steps = int((last - first) / seconds + 1e-9)
+        if steps > MOST_STEPS:
+            raise BadInput(f"The range has more than {MOST_STEPS} steps; take a longer step.")
+        grid = first + seconds * np.arange(steps + 1, dtype=np.float64)
+        return self._sampled(promql, np.asarray(grid, dtype=np.float64))
+
+    async def series(self, matcher: str, *, start: datetime, end: datetime) -> tuple[Labels, ...]:
+        """The label sets (with `__name__`) of the series that match a selector in that time."""
+        first, last = _unix(start), _unix(end)
+        found = []
+        for one in self._chosen(matcher):
+            inside = (one.times_s >= first) & (one.times_s <= last) & ~np.isnan(one.values)
+            if inside.any():
+                found.append(tuple(sorted((*one.labels, ("__name__", one.name)))))
+        return tuple(sorted(found))
+
+    def _chosen(self, promql: str) -> tuple[Series, ...]:
+        numbers = selector.chosen(selector.parse(promql), self._labels)
+        return tuple(self._recorded[number] for number in numbers)
+
+    def _sampled(self, promql: str, grid_s: NDArray[np.float64]) -> tuple[Series, ...]:
+        found = (_at(one, grid_s) for one in self._chosen(promql))
+        return tuple(one for one in found if one.times_s.size)
+
+
+def _at(one: Series, grid_s: NDArray[np.float64]) -> Series:
+    """The last sample before or at each time, unless it is too old or a gap."""
+    row = np.searchsorted(one.times_s, grid_s, side="right") - 1
+    kept = np.maximum(row, 0)
+    values = one.values[kept]
+    speaks = (row >= 0) & (grid_s - one.times_s[kept] < LOOKBACK_S) & ~np.isnan(values)
+    return replace(one, times_s=grid_s[speaks], values=values[speaks])
+
+
+def _unix(at: datetime) -> float:
+    if at.tzinfo is None:
+        raise BadInput("A time without a zone was asked for; give it in UTC.")
+    return at.timestamp()
