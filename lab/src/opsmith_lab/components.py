@@ -41,6 +41,8 @@ COMPONENTS: dict[str, Component] = {
     ),
 }
 CJK_FONT_PACKAGE = "fonts-noto-cjk"
+# Where Debian's Alertmanager looks for its message templates.
+TEMPLATES = b"/usr/share/prometheus/alertmanager"
 
 
 def tools_dir() -> Path:
@@ -165,10 +167,32 @@ def _link_programs(names: Sequence[str]) -> None:
     bin_dir.mkdir(parents=True, exist_ok=True)
     for program in {candidate for name in names for candidate in COMPONENTS[name].names}:
         unpacked = tools_dir() / "root" / "usr" / "bin" / program
-        if unpacked.is_file():
-            link = bin_dir / program
-            link.unlink(missing_ok=True)
+        if not unpacked.is_file():
+            continue
+        link = bin_dir / program
+        link.unlink(missing_ok=True)
+        if program == "prometheus-alertmanager":
+            _relocate_templates(unpacked, link)
+        else:
             link.symlink_to(unpacked)
+
+
+def _relocate_templates(program: Path, launcher: Path) -> None:
+    """Let an unpacked Alertmanager find its templates.
+
+    Debian compiles the folder into the program, and without root nothing can be put there. A copy
+    of the program looks in an open directory instead, which the launcher hands it as number 9.
+    """
+    folder = tools_dir() / "root" / TEMPLATES.decode().lstrip("/")
+    content = program.read_bytes()
+    if TEMPLATES not in content:
+        launcher.symlink_to(program)
+        return
+    moved = program.with_name(f"{program.name}-relocated")
+    moved.write_bytes(content.replace(TEMPLATES, b"/proc/self/fd/9".ljust(len(TEMPLATES), b"/")))
+    moved.chmod(0o755)
+    launcher.write_text(f'#!/bin/sh\nexec "{moved}" "$@" 9<"{folder}"\n', encoding="utf-8")
+    launcher.chmod(0o755)
 
 
 def _fetch_browser() -> None:
