@@ -1,0 +1,62 @@
+"""Fault: what it is called, what it causes, and how it begins and ends in its target."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from opsmith_lab.layout import ENTRANCE, SERVICES, edges, entity, path_from
+from opsmith_lab.network import Link
+from opsmith_lab.shop.process import ShopProcess
+
+# Undoes what `begin` did.
+End = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One way to break the shop, by a real mechanism.
+
+    kind: the cause code that a good diagnosis gives.
+    alert: the alert that it raises first with the default target and strength 1.
+    target: the default; targets: all that make sense, written `TYPE:NAME`.
+    begin: breaks a service from inside its process; begin_on_edge: breaks one proxy.
+    deploys: the supervisor rolls out a new version of the target, and the old one at the end.
+    """
+
+    name: str
+    kind: str
+    alert: str
+    summary: str
+    target: str
+    targets: tuple[str, ...]
+    begin: Callable[[ShopProcess, float], End] | None = None
+    begin_on_edge: Callable[[Link, float], End] | None = None
+    deploys: bool = False
+
+
+def path_of(target: str) -> list[str]:
+    """How trouble in `target` reaches the users, cause first; an edge hurts its caller."""
+    kind, _, name = target.partition(":")
+    if kind == "edge":
+        return [target, *path_from(name.partition("->")[0])]
+    return path_from(name)
+
+
+def services(*, store: str | None = None) -> tuple[str, ...]:
+    """Services whose trouble users see; with `store`, those that use that server."""
+    return tuple(
+        entity(name)
+        for name, spec in SERVICES.items()
+        if path_of(entity(name))[-1] == entity(ENTRANCE)
+        and (store is None or store in spec.stores)
+    )
+
+
+def all_edges() -> tuple[str, ...]:
+    """Edges whose trouble users see."""
+    return tuple(
+        f"edge:{caller}->{callee}"
+        for caller, callee in edges()
+        if path_of(entity(caller))[-1] == entity(ENTRANCE)
+    )

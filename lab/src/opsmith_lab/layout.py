@@ -1,0 +1,155 @@
+"""The shop on paper: its processes, who calls whom, their quotas, and where all of it listens."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import orjson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One service.
+
+    calls: services it calls by HTTP; stores: the servers it opens connections to.
+    pool_size: the most database connections it may hold.
+    cpu_cores, memory_mb: its own quota, kept by the governor.
+    """
+
+    calls: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+    pool_size: int = 16
+    cpu_cores: float = 0.35
+    memory_mb: int = 160
+    version: str = "1.4.0"
+
+
+SERVICES: dict[str, Spec] = {
+    "frontend": Spec(
+        calls=("catalogue", "recommendation", "cart", "checkout"), cpu_cores=0.6, version="3.2.0"
+    ),
+    "catalogue": Spec(stores=("postgres", "valkey"), cpu_cores=0.45, version="2.7.1"),
+    "recommendation": Spec(calls=("catalogue",), stores=("valkey",), version="0.9.4"),
+    "cart": Spec(stores=("valkey",), version="1.8.2"),
+    "checkout": Spec(
+        calls=("cart", "inventory", "payments"), stores=("postgres", "orders"), version="2.0.3"
+    ),
+    "inventory": Spec(stores=("postgres",), version="1.1.0"),
+    "payments": Spec(stores=("postgres",), version="4.0.1"),
+    "notifier": Spec(stores=("postgres", "orders"), version="1.0.6"),
+}
+
+# What each server beside the services is, in the entity types of opsmith.
+STORES: dict[str, str] = {"postgres": "database", "valkey": "cache", "orders": "queue"}
+
+# Where users come in; the service level objectives are watched here.
+ENTRANCE = "frontend"
+
+
+def edges() -> Iterator[tuple[str, str]]:
+    """Every pair (caller, callee) that talks; a proxy of its own lies on each."""
+    for name, spec in SERVICES.items():
+        for callee in (*spec.calls, *spec.stores):
+            yield name, callee
+
+
+def entity(name: str) -> str:
+    """`TYPE:NAME` of a process of the shop."""
+    return f"{STORES.get(name, 'service')}:{name}"
+
+
+def path_from(name: str) -> list[str]:
+    """The shortest way from a process to the entrance along callee→caller edges, cause first."""
+    callers: dict[str, list[str]] = {}
+    for caller, callee in edges():
+        callers.setdefault(callee, []).append(caller)
+    queue = [[name]]
+    while queue:
+        walk = queue.pop(0)
+        if walk[-1] == ENTRANCE:
+            return [entity(step) for step in walk]
+        queue.extend([*walk, caller] for caller in callers.get(walk[-1], []) if caller not in walk)
+    return [entity(name)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """A running lab: what every process of it must know. Kept as `lab.json` in the data folder.
+
+    ports: where each process listens; links: where the proxy of `caller->callee` listens.
+    otlp: a further OTLP/HTTP address for spans; webhooks: further receivers of alerts.
+    """
+
+    data: Path
+    seed: int
+    rps: float
+    scrape_s: float
+    token: str
+    ports: dict[str, int]
+    links: dict[str, int]
+    supervisor_pid: int = 0
+    otlp: str = ""
+    webhooks: tuple[str, ...] = ()
+
+    def save(self) -> None:
+        """Write `lab.json`, readable by its owner alone, since it holds the control token."""
+        path = self.data / "lab.json"
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(orjson.dumps({**asdict(self), "data": str(self.data)}))
+
+    @classmethod
+    def load(cls, data: Path) -> Lab:
+        """Read `lab.json`. Raises `FileNotFoundError` when no lab lives in `data`."""
+        content = orjson.loads((data / "lab.json").read_bytes())
+        webhooks = tuple(content["webhooks"])
+        return cls(**{**content, "data": Path(content["data"]), "webhooks": webhooks})
+
+    def link(self, caller: str, callee: str) -> int:
+        """The port by which `caller` reaches `callee`."""
+        return self.links[f"{caller}->{callee}"]
+
+    def url(self, name: str) -> str:
+        """The base address of one process."""
+        return f"http://127.0.0.1:{self.ports[name]}"
+
+
+def plan(
+    data: Path,
+    *,
+    seed: int,
+    rps: float,
+    scrape_s: float,
+    otlp: str = "",
+    webhooks: tuple[str, ...] = (),
+) -> Lab:
+    """Choose free loopback ports for a new lab."""
+    processes = [*SERVICES, *STORES, "prometheus", "alertmanager", "supervisor", "network"]
+    links = [f"{caller}->{callee}" for caller, callee in edges()]
+    ports = _free_ports(len(processes) + len(links))
+    return Lab(
+        data=data,
+        seed=seed,
+        rps=rps,
+        scrape_s=scrape_s,
+        token=secrets.token_hex(16),
+        ports=dict(zip(processes, ports[: len(processes)], strict=True)),
+        links=dict(zip(links, ports[len(processes) :], strict=True)),
+        otlp=otlp,
+        webhooks=webhooks,
+    )
+
+
+def _free_ports(count: int) -> list[int]:
+    """All are held at once, so that none is given twice."""
+    with ExitStack() as stack:
+        held = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in held:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in held]

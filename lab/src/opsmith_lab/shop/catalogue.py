@@ -1,0 +1,67 @@
+"""catalogue: products and prices, in the database, single products kept in the cache."""
+
+from __future__ import annotations
+
+import orjson
+from starlette.requests import Request
+
+from opsmith_lab.shop.process import Failed, ShopProcess, as_object
+from opsmith_lab.shop.serve import Endpoint
+
+CACHED_S = 10
+
+
+def routes(process: ShopProcess) -> list[tuple[str, str, Endpoint]]:
+    """Lists, single products, and several at once."""
+    del process
+    return [
+        ("GET", "/products", listing),
+        ("GET", "/products/{number:int}", one),
+        ("GET", "/prices", prices),
+    ]
+
+
+async def listing(shop: ShopProcess, request: Request) -> dict[str, object]:
+    """The front page's products, always with today's prices."""
+    del request
+    if shop.leaves_early():
+        return {"products": []}
+    rows = await shop.database.run(
+        "SELECT id, name, price FROM products ORDER BY id LIMIT 12 OFFSET $1",
+        shop.rng.randrange(80),
+    )
+    shop.log.info("listed %d products", len(rows))
+    return {"products": rows}
+
+
+async def one(shop: ShopProcess, request: Request) -> dict[str, object]:
+    """One product, from the cache when it is there."""
+    number = int(request.path_params["number"])
+    if shop.leaves_early():
+        return {}
+    kept = await shop.cache.get(f"product:{number}")
+    if kept is not None:
+        shop.log.info("product %d found in the cache", number)
+        return as_object(orjson.loads(kept))
+    rows = await shop.database.run(
+        "SELECT id, name, price, description FROM products WHERE id = $1", number
+    )
+    if not rows:
+        raise Failed(f"there is no product {number}")
+    await shop.cache.run(
+        "SET", f"product:{number}", orjson.dumps(rows[0]).decode(), "EX", CACHED_S
+    )
+    shop.log.info("product %d read from the database", number)
+    return rows[0]
+
+
+async def prices(shop: ShopProcess, request: Request) -> dict[str, object]:
+    """Names and prices of the products that are asked for."""
+    numbers = [int(word) for word in request.query_params["ids"].split(",")]
+    if shop.leaves_early():
+        return {"products": []}
+    rows = await shop.database.run(
+        "SELECT id, name, price FROM products WHERE id = ANY($1::int[])", numbers
+    )
+    shop.log.info("priced %d products", len(rows))
+    return {"products": rows}
