@@ -1,0 +1,263 @@
+"""Edge gaps and own time: where the seconds of slow traces went.
+
+The gap of an edge is the caller's client span less the callee's server span: what the network
+and the queue in front of the callee took. A delayed service shows on the edges into it; a
+starved one on the edges into it and on its own time; a starved caller on all its edges out,
+which is therefore taken off each of them. An edge is charged alone when the other edges into
+its callee are sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from opsmith.localise.findings import Findings
+from opsmith.localise.periods import moment
+from opsmith.localise.scene import Scene
+from opsmith.localise.traces import CLIENT, Traces
+from opsmith.nouns.diagnosis import Channel, Evidence
+from opsmith.nouns.entity import Entity, EntityKind
+
+# What scheduling and clocks add to a span; shorter times are not told apart (published
+# constants: 100 us and 2 ms give the same ranking).
+FLOOR_S = 5e-4
+# Fewer spans than this on either side have no median worth the name.
+LEAST_SPANS = 3
+# The unit of noise of a log ratio of medians, and what a span without children counts, as it
+# may wait for something that is not traced (published constants).
+NOISE = 1.0
+LEAF_WEIGHT = 0.5
+# So many other edges out of a caller tell whether it is starved.
+COMMON_EDGES = 2
+
+Vector = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Median times of one group before and after, in seconds, and their natural log ratio."""
+
+    before_s: float
+    after_s: float
+    ratio: float
+
+
+Edges = dict[tuple[Entity, Entity], Stretch]
+
+
+def gaps(scene: Scene) -> Findings:
+    """Blame callees, edges and who is slow itself; strength is a log ratio over `NOISE`.
+
+    Features: `edges_in` and `own_time`, the two parts of an entity's strength.
+    """
+    traces, periods = scene.traces, scene.periods
+    if traces is None or periods is None:
+        return Findings(channel=Channel.EDGE_GAP, strength={}, evidence={})
+    before = traces.before(periods.alarm_s)[traces.trace]
+    after = traces.after(periods.alarm_s)[traces.trace]
+    edges = edge_stretches(traces, before, after)
+    own = own_stretches(traces, before, after)
+    net = without_starved_callers(edges)
+    own_time = {entity: max(one.ratio, 0.0) for entity, (one, _) in own.items()}
+    edges_in = inward(net)
+    alone = lone_edges(net, own_time) if scene.edges_may_be_blamed() else {}
+    if alone:
+        edges_in = shared_edges(net, edges_in, alone)
+    strength = {
+        entity: (edges_in.get(entity, 0.0) + own_time.get(entity, 0.0)) / NOISE
+        for entity in sorted({*edges_in, *own_time})
+    }
+    strength |= {edge: found / NOISE for edge, found in alone.items()}
+    return Findings(
+        channel=Channel.EDGE_GAP,
+        strength={entity: found for entity, found in strength.items() if found > 0.0},
+        evidence=facts(scene, edges, own, strength),
+        features={"edges_in": edges_in, "own_time": own_time},
+    )
+
+
+def edge_stretches(traces: Traces, before: Mask, after: Mask) -> Edges:
+    """The gap of every edge. before, after: (n,) which spans count on which side.
+
+    A caller's span is a client span when it says so or has one foreign child only. A client
+    span without any child that names its callee is all gap.
+    """
+    spans, parent = traces.spans, traces.parent
+    lone = (traces.crossing[parent] == 1) | (spans.side[parent] == CLIENT)
+    child = np.flatnonzero(traces.crosses & lone & np.isfinite(spans.duration_s))
+    names, called = named_callees(traces)
+    unseen = np.flatnonzero((called >= 0) & (traces.children == 0))
+    caller = np.concatenate([spans.entity[parent[child]], spans.entity[unseen]])
+    callee = np.concatenate([spans.entity[child], called[unseen]])
+    gap_s = np.concatenate(
+        [spans.duration_s[parent[child]] - spans.duration_s[child], spans.duration_s[unseen]]
+    )
+    row = np.concatenate([child, unseen])
+    group = caller.astype(np.int64) * len(names) + callee
+    found = stretches(group, np.maximum(gap_s, 0.0), before[row], after[row])
+    return {(names[pair // len(names)], names[pair % len(names)]): one for pair, one in found}
+
+
+def named_callees(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
+    """All entities, and for each span the number of the one its attributes say it calls, or -1."""
+    spans = traces.spans
+    names = {entity: number for number, entity in enumerate(spans.entities)}
+    numbers = []
+    for attributes in spans.attribute_sets:
+        told = dict(attributes).get("callee", "")
+        known = told.partition(":")[0] in set(EntityKind) and bool(told.partition(":")[2])
+        numbers.append(names.setdefault(Entity.parse(told), len(names)) if known else -1)
+    called = np.array(numbers, dtype=np.int64)[spans.attributes]
+    return tuple(names), np.where(spans.side == CLIENT, called, -1)
+
+
+def own_stretches(
+    traces: Traces, before: Mask, after: Mask
+) -> dict[Entity, tuple[Stretch, str]]:
+    """Each entity's operation whose own time stretched most, and its name.
+
+    Own time is told apart from edge time only where no child belongs to another entity.
+    """
+    spans = traces.spans
+    _, called = named_callees(traces)
+    kind = spans.entity.astype(np.int64) * len(spans.operations) + spans.operation
+    found: dict[Entity, tuple[Stretch, str]] = {}
+    finished = np.isfinite(spans.duration_s) & (traces.crossing == 0) & (called < 0)
+    for leaf, weight in ((False, 1.0), (True, LEAF_WEIGHT)):
+        row = np.flatnonzero(finished & ((traces.children == 0) == leaf))
+        own_s = np.maximum(spans.duration_s[row] - traces.inside_s[row], 0.0)
+        for pair, one in stretches(kind[row], own_s, before[row], after[row]):
+            owner, operation = divmod(pair, len(spans.operations))
+            entity, name = spans.entities[owner], spans.operations[operation]
+            weighed = Stretch(
+                before_s=one.before_s, after_s=one.after_s, ratio=weight * one.ratio
+            )
+            if entity not in found or weighed.ratio > found[entity][0].ratio:
+                found[entity] = (weighed, name)
+    return found
+
+
+def stretches(
+    group: Rows, value_s: Vector, before: Mask, after: Mask
+) -> Iterator[tuple[int, Stretch]]:
+    """The groups with enough spans on both sides, rising, and how their median stretched."""
+    known = np.isfinite(value_s)
+    groups, number = np.unique(group, return_inverse=True)
+    sides = [
+        group_medians(number[side & known], value_s[side & known], len(groups))
+        for side in (before, after)
+    ]
+    (before_s, before_count), (after_s, after_count) = sides
+    enough = (before_count >= LEAST_SPANS) & (after_count >= LEAST_SPANS)
+    ratio = np.log((after_s + FLOOR_S) / (before_s + FLOOR_S))
+    for place in np.flatnonzero(enough).tolist():
+        yield (
+            int(groups[place]),
+            Stretch(
+                before_s=float(before_s[place]),
+                after_s=float(after_s[place]),
+                ratio=float(ratio[place]),
+            ),
+        )
+
+
+def group_medians(number: Rows, value: Vector, count: int) -> tuple[Vector, Rows]:
+    """Median and size of each group 0 to count - 1; NaN for an empty one."""
+    order = np.lexsort((value, number))
+    ordered = value[order]
+    size = np.bincount(number, minlength=count)
+    start = np.cumsum(size) - size
+    some = size > 0
+    low, high = (start + (size - 1) // 2)[some], (start + size // 2)[some]
+    median = np.full(count, np.nan)
+    median[some] = (ordered[low] + ordered[high]) / 2.0
+    return median, size
+
+
+Charges = dict[tuple[Entity, Entity], float]
+
+
+def without_starved_callers(edges: Edges) -> Charges:
+    """Each edge's log ratio less what the caller's other edges out show too (their median)."""
+    net: Charges = {}
+    for (caller, callee), one in edges.items():
+        others = [e.ratio for (a, b), e in edges.items() if a == caller and b != callee]
+        common = max(float(np.median(others)), 0.0) if len(others) >= COMMON_EDGES else 0.0
+        net[caller, callee] = one.ratio - common
+    return net
+
+
+def inward(net: Charges) -> dict[Entity, float]:
+    """Mean over the edges into each callee, at least 0."""
+    by_callee: dict[Entity, list[float]] = {}
+    for (_, callee), ratio in net.items():
+        by_callee.setdefault(callee, []).append(ratio)
+    return {callee: max(float(np.mean(found)), 0.0) for callee, found in by_callee.items()}
+
+
+def lone_edges(net: Charges, own_time: dict[Entity, float]) -> dict[Entity, float]:
+    """What is an edge's alone: not on the other edges into its callee, nor in its own time."""
+    found = {}
+    for (caller, callee), ratio in net.items():
+        others = [r for (a, b), r in net.items() if b == callee and a != caller]
+        shared = max(float(np.mean(others)), 0.0) if others else 0.0
+        left = ratio - shared - own_time.get(callee, 0.0)
+        if left > 0.0:
+            found[Entity.edge(caller.name, callee.name)] = left
+    return found
+
+
+def shared_edges(
+    net: Charges, edges_in: dict[Entity, float], alone: dict[Entity, float]
+) -> dict[Entity, float]:
+    """What the edges into a callee have in common: the mean less what single edges answer for."""
+    largest: dict[Entity, float] = {}
+    for caller, callee in net:
+        edge = alone.get(Entity.edge(caller.name, callee.name), 0.0)
+        largest[callee] = max(largest.get(callee, 0.0), edge)
+    return {callee: max(found - largest[callee], 0.0) for callee, found in edges_in.items()}
+
+
+def facts(
+    scene: Scene,
+    edges: Edges,
+    own: dict[Entity, tuple[Stretch, str]],
+    strength: dict[Entity, float],
+) -> dict[Entity, tuple[Evidence, ...]]:
+    """The stretched edges and own times behind each strength, largest first."""
+    at = moment(scene.periods.alarm_s) if scene.periods else None
+    found: dict[Entity, list[Evidence]] = {}
+
+    def add(entity: Entity, one: Stretch, what: str) -> None:
+        if one.ratio <= 0.0 or strength.get(entity, 0.0) <= 0.0:
+            return
+        found.setdefault(entity, []).append(
+            Evidence(
+                channel=Channel.EDGE_GAP,
+                claim=f"{what} went from {one.before_s * 1e3:.3g} ms to {one.after_s * 1e3:.3g} ms"
+                " in the median",
+                strength=one.ratio / NOISE,
+                entity=entity,
+                unit="seconds",
+                before=one.before_s,
+                after=one.after_s,
+                at=at,
+            )
+        )
+
+    for (caller, callee), one in edges.items():
+        what = f"time between {caller} and {callee}, outside both,"
+        add(callee, one, what)
+        add(Entity.edge(caller.name, callee.name), one, what)
+    for entity, (one, operation) in own.items():
+        add(entity, one, f"own time of {entity} in `{operation}`")
+    return {
+        entity: tuple(sorted(ones, key=lambda one: -one.strength))
+        for entity, ones in found.items()
+    }

@@ -1,0 +1,49 @@
+"""Scene: a recording with what all channels need of it, computed once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsmith.localise.graph import CallGraph, build_graph
+from opsmith.localise.onset import Shifts, measure_shifts
+from opsmith.localise.periods import Periods, read_periods
+from opsmith.localise.traces import Traces, read_traces
+from opsmith.nouns.entity import Entity, EntityKind
+from opsmith.nouns.recording import Recording
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene:
+    """What a channel looks at.
+
+    periods, shifts, traces: None where the recording has no time, no series, no spans.
+    shifts: row i is the recording's series i.
+    """
+
+    recording: Recording
+    graph: CallGraph
+    periods: Periods | None = None
+    shifts: Shifts | None = None
+    traces: Traces | None = None
+
+    def edges_may_be_blamed(self) -> bool:
+        """Whether an edge can be the answer; else its trouble is its callee's."""
+        candidates = self.recording.candidates
+        return not candidates or any(one.kind is EntityKind.EDGE for one in candidates)
+
+
+def read_scene(recording: Recording) -> Scene:
+    """Measure what channels share. Linear in series, spans and edges but for sorting."""
+    periods = read_periods(recording)
+    spans = recording.spans
+    shifts = measure_shifts(recording.series, periods) if periods and recording.series else None
+    traces = read_traces(spans, periods) if periods and spans and len(spans.trace) else None
+    calls: set[tuple[Entity, Entity]] = traces.calls() if traces else set()
+    calls |= {(one.caller, one.entity) for one in recording.alerts if one.caller is not None}
+    return Scene(
+        recording=recording,
+        graph=build_graph(recording.topology.edges, calls),
+        periods=periods,
+        shifts=shifts,
+        traces=traces,
+    )
