@@ -86,7 +86,10 @@ def read_events(traces: Traces, logs: Logs | None) -> Events:
         templates = len(logs.templates)
         span.append(logs.span[line])
         at_s.append(logs.at_s[line])
-        codes = [number + FIRST_FREE + templates, logs.template[line] + FIRST_FREE]
+        codes = [
+            number + FIRST_FREE + templates,
+            logs.template[line].astype(np.int64) + FIRST_FREE,
+        ]
     return Events(
         span=np.concatenate(span),
         at_s=np.concatenate(at_s),

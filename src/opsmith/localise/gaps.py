@@ -117,9 +117,7 @@ def named_callees(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
     return tuple(names), np.where(spans.side == CLIENT, called, -1)
 
 
-def own_stretches(
-    traces: Traces, before: Mask, after: Mask
-) -> dict[Entity, tuple[Stretch, str]]:
+def own_stretches(traces: Traces, before: Mask, after: Mask) -> dict[Entity, tuple[Stretch, str]]:
     """Each entity's operation whose own time stretched most, and its name.
 
     Own time is told apart from edge time only where no child belongs to another entity.
@@ -135,9 +133,7 @@ def own_stretches(
         for pair, one in stretches(kind[row], own_s, before[row], after[row]):
             owner, operation = divmod(pair, len(spans.operations))
             entity, name = spans.entities[owner], spans.operations[operation]
-            weighed = Stretch(
-                before_s=one.before_s, after_s=one.after_s, ratio=weight * one.ratio
-            )
+            weighed = Stretch(before_s=one.before_s, after_s=one.after_s, ratio=weight * one.ratio)
             if entity not in found or weighed.ratio > found[entity][0].ratio:
                 found[entity] = (weighed, name)
     return found

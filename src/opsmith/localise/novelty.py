@@ -43,8 +43,7 @@ class Rating:
     """Each pair's counts, in traces, and its score. All (pairs,) float64.
 
     before_with of before_ran traces showed the pair before the onset, after_with of after_ran
-    after it; g: twice the log-likelihood ratio of two rates against one, 0 unless it rose;
-    score: g times the novelty.
+    after it; g, score: see `compare`.
     """
 
     before_with: Vector
@@ -60,7 +59,7 @@ def rate(traces: Traces, pairs: Pairs, onset_s: float, kept: Mask | None = None)
 
     kept: (occurrences,) which ones count after the onset; None for all.
     Sampled traces count by their weight, brought to the effective number of traces.
-    Sources: Dunning (1993) for G; Kish (1965) for the effective number.
+    Source: Kish (1965) for the effective number.
     """
     before = Side.of(traces, traces.before(onset_s))
     after = Side.of(traces, traces.after(onset_s))
@@ -69,20 +68,35 @@ def rate(traces: Traces, pairs: Pairs, onset_s: float, kept: Mask | None = None)
     k1 = after.count(pairs.pair, pairs.trace, len(pairs.first), kept)
     n0 = before.count(pairs.ran_operation, pairs.ran_trace, count)[pairs.operation]
     n1 = after.count(pairs.ran_operation, pairs.ran_trace, count)[pairs.operation]
-    p0 = (k0 + 0.5) / (n0 + 1.0)
-    p1 = np.divide(k1, n1, out=np.zeros_like(n1), where=n1 > 0)
-    rose = (p1 > p0) & (n1 >= LEAST_AFTER) & (n0 >= LEAST_BEFORE)
-    g = likelihood(k0, n0) + likelihood(k1, n1) - likelihood(k0 + k1, n0 + n1)
-    g = np.where(rose, np.maximum(2.0 * g, 0.0), 0.0)
-    fresh = np.where(rose, 1.0 - np.divide(p0, p1, out=np.ones_like(p0), where=rose), 0.0)
+    g, score = compare(k0, n0, k1, n1)
     return Rating(
         before_with=k0,
         before_ran=n0,
         after_with=k1,
         after_ran=n1,
         g=g,
-        score=g * fresh**NOVELTY_POWER,
+        score=score,
     )
+
+
+def compare(k0: Vector, n0: Vector, k1: Vector, n1: Vector) -> tuple[Vector, Vector]:
+    """How surely, and how newly, the rate k1 of n1 exceeds k0 of n0: G, and the score.
+
+    G is twice the log-likelihood ratio of two rates against one, 0 unless the rate rose; the
+    score is G times the part of the rate that is new, to the power `NOVELTY_POWER`.
+    Source: Dunning (1993) for G.
+
+    >>> g, score = compare(*(np.array([x]) for x in (0.0, 20.0, 19.0, 20.0)))
+    >>> float(g[0].round(1)), float(score[0].round(1))
+    (45.6, 43.4)
+    """
+    p0 = (k0 + 0.5) / (n0 + 1.0)
+    p1 = np.divide(k1, n1, out=np.zeros_like(n1), where=n1 > 0)
+    rose = (p1 > p0) & (n1 >= LEAST_AFTER) & (n0 >= LEAST_BEFORE)
+    g = likelihood(k0, n0) + likelihood(k1, n1) - likelihood(k0 + k1, n0 + n1)
+    g = np.where(rose, np.maximum(2.0 * g, 0.0), 0.0)
+    fresh = 1.0 - np.divide(p0, p1, out=np.ones_like(p0), where=rose)
+    return g, g * fresh**NOVELTY_POWER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -101,7 +115,11 @@ class Side:
         return cls(worth=weight * scale)
 
     def count(
-        self, group: NDArray[np.int64], trace: NDArray[np.int64], size: int, kept: Mask | None = None
+        self,
+        group: NDArray[np.int64],
+        trace: NDArray[np.int64],
+        size: int,
+        kept: Mask | None = None,
     ) -> Vector:
         """Effective traces of each group 0 to size - 1."""
         worth = self.worth[trace] if kept is None else np.where(kept, self.worth[trace], 0.0)
@@ -237,6 +255,6 @@ def said(scene: Scene, pairs: Pairs, code: int) -> str:
     template = code - FIRST_FREE
     if template < events.templates and recording.logs is not None:
         return f"`{recording.logs.templates[template]}`"
-    entity, operation = events.children[template - events.templates]
+    operation = events.children[template - events.templates, 1]
     spans = recording.spans
     return f"a call of `{spans.operations[operation]}`" if spans else ""

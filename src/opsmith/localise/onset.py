@@ -110,7 +110,10 @@ def by_grid(series: Sequence[Series]) -> Iterator[tuple[NDArray[np.int64], Vecto
         # Readers share one array of times between the series of a scrape, so most are known.
         known = names.get(id(one.times_s))
         if known is None:
-            known = names[id(one.times_s)] = (one.kind is MetricKind.COUNTER, one.times_s.tobytes())
+            known = names[id(one.times_s)] = (
+                one.kind is MetricKind.COUNTER,
+                one.times_s.tobytes(),
+            )
         kind = (int(one.kind is MetricKind.COUNTER), known[1])
         groups.setdefault(kind, []).append(place)
     for places in groups.values():

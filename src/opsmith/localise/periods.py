@@ -13,6 +13,10 @@ from opsmith.nouns.recording import Recording, Window
 # The alert's time is off by up to a minute as often as not: five of six dated code faults of
 # the development incidents were active 32 to 61 s before their nominal time.
 LEAD_S = 60.0
+# Candidate onsets lie this far apart (published constants: 0, 30 and 60 s before the alarm),
+# further where there would be more than so many.
+ONSET_STEP_S = 30.0
+MOST_ONSETS = 7
 
 Mask = NDArray[np.bool_]
 Vector = NDArray[np.float64]
@@ -37,8 +41,10 @@ class Periods:
         return self.start_s - LEAD_S
 
     def onsets_s(self) -> tuple[float, ...]:
-        """Candidate moments at which the fault may have begun."""
-        return (self.alarm_s - LEAD_S, self.alarm_s - LEAD_S / 2, self.alarm_s)
+        """Candidate moments at which the fault may have begun, evenly up to the alarm."""
+        steps = int((self.alarm_s - self.earliest_s) / ONSET_STEP_S)
+        count = max(min(steps, MOST_ONSETS - 1), 1)
+        return tuple(np.linspace(self.earliest_s, self.alarm_s, count + 1).tolist())
 
     def incident(self, times_s: Vector) -> Mask:
         """Which moments lie in the incident, lead included."""

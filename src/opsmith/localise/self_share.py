@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from opsmith.localise.findings import Findings
 from opsmith.localise.graph import CallGraph
@@ -66,7 +67,7 @@ def self_share(scene: Scene) -> Findings:
             for entity, (weight, own) in weigh(scene, view).items():
                 rise = view.rises[entity]
                 found = float((1.0 + rise.z) ** weight - 1.0)
-                evidence[entity].append(fact(scene, entity, aspect, rise, own, found))
+                evidence[entity].append(fact(entity, aspect, rise, own, found))
                 if found > strength.get(entity, 0.0):
                     strength[entity] = found
                     features["own"][entity] = own
@@ -104,7 +105,7 @@ class View:
 
 def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
     """The rise of each entity in one aspect, and how often each was called."""
-    alarms = alarms_of(scene)
+    alarms, timed = alarms_of(scene), timed_entities(scene) if aspect is Aspect.LATENCY else ()
     alert = next((one for one in alarms if one.aspect is aspect), None)
     rise, rise_z = shifts.rise(), shifts.rise_z()
     rows: defaultdict[Entity, list[int]] = defaultdict(list)
@@ -112,7 +113,7 @@ def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
     for row, one in enumerate(scene.recording.series):
         if one.entity is None:
             continue
-        if one.aspect is aspect and np.isfinite(rise_z[row]):
+        if one.aspect is aspect and one.entity not in timed and np.isfinite(rise_z[row]):
             rows[one.entity].append(row)
         elif one.aspect is Aspect.TRAFFIC and np.isfinite(shifts.high[row]):
             called[one.entity].append(row)
@@ -133,6 +134,18 @@ def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
     return View(rises=rises, calls=calls, suffered=alert is not None or not alarms)
 
 
+def timed_entities(scene: Scene) -> frozenset[Entity]:
+    """Entities whose spans tell their times in both periods; series would say it again, worse."""
+    traces = scene.traces
+    if traces is None:
+        return frozenset()
+    before, after = (
+        np.unique(traces.spans.entity[side[traces.trace]])
+        for side in (traces.fault_free, traces.in_incident)
+    )
+    return frozenset(traces.spans.entities[number] for number in np.intersect1d(before, after))
+
+
 def alarms_of(scene: Scene) -> tuple[Alert, ...]:
     """The alerts of latency or errors on the entities that people saw suffer."""
     return tuple(
@@ -143,7 +156,7 @@ def alarms_of(scene: Scene) -> tuple[Alert, ...]:
 
 
 def speaking(
-    scene: Scene, places: list[int], rise_z: np.ndarray, alert: Alert | None
+    scene: Scene, places: list[int], rise_z: NDArray[np.float64], alert: Alert | None
 ) -> tuple[int, int]:
     """Which of an entity's series to believe, and out of how many like it it was picked.
 
@@ -174,9 +187,13 @@ def weigh(scene: Scene, view: View) -> dict[Entity, tuple[float, float]]:
 
 
 def own_share(graph: CallGraph, view: View, entity: Entity) -> float:
-    """One less the largest part of an entity's rise that a risen callee has too, a call each."""
+    """One less the largest part of an entity's rise that a risen callee has too, a call each.
+
+    0 for an entity outside a known graph: all of its rise may be that of callees nobody named.
+    """
     size = view.rises[entity].size
-    if size <= 0.0:
+    outside = bool(graph.callees) and entity not in graph.callees and entity not in graph.callers
+    if size <= 0.0 or outside:
         return 0.0
     callees = graph.seen_callees(entity, lambda one: not view.hidden(one))
     shares = [view.rises[one].size / size for one in callees if view.anomalous(one)]
@@ -218,9 +235,7 @@ def reached(graph: CallGraph, view: View, alerting: tuple[Entity, ...]) -> set[E
     return found
 
 
-def fact(
-    scene: Scene, entity: Entity, aspect: Aspect, rise: Rise, own: float, strength: float
-) -> Evidence:
+def fact(entity: Entity, aspect: Aspect, rise: Rise, own: float, strength: float) -> Evidence:
     """The rise in words, with its figures."""
     ratio = aspect is Aspect.ERRORS
     unit, scale = ("%", 100.0) if ratio else ("ms", 1000.0)

@@ -81,7 +81,7 @@ def read_traces(spans: Spans, periods: Periods) -> Traces:
         crosses=crosses,
         children=np.bincount(up, minlength=count),
         crossing=np.bincount(parent[crosses], minlength=count),
-        inside_s=np.bincount(up, weights=duration_s, minlength=count),
+        inside_s=np.bincount(up, weights=duration_s, minlength=count).astype(np.float64),
         trace=trace,
         began_s=began_s,
         weight=weight,

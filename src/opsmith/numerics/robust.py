@@ -134,7 +134,8 @@ def first_known(known: NDArray[np.bool_], start: NDArray[np.int64]) -> NDArray[n
     """Index of the first true column at or after `start` of each row; the last one if none."""
     columns = np.arange(known.shape[1])
     fits = known & (columns >= start[:, None])
-    return np.where(fits.any(axis=1), np.argmax(fits, axis=1), known.shape[1] - 1)
+    first = np.where(fits.any(axis=1), np.argmax(fits, axis=1), known.shape[1] - 1)
+    return first.astype(np.int64)
 
 
 def counter_rates(times_s: Vector, values: Matrix) -> Matrix:

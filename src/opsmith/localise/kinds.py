@@ -1,0 +1,241 @@
+"""Kinds: what sort of fault the evidence about one entity speaks of.
+
+Each kind gathers the strengths that argue for it; the strongest wins. A kind that explains the
+others (a full pool explains failures, a change explains new behaviour) gathers theirs too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from opsmith.localise.findings import Findings
+from opsmith.localise.scene import Scene
+from opsmith.nouns.cause import CauseKind
+from opsmith.nouns.diagnosis import Channel
+from opsmith.nouns.entity import Entity, EntityKind
+from opsmith.nouns.series import Aspect, MetricKind, Series
+from opsmith.nouns.signals import Change, ChangeKind
+
+# Strength from which a piece of evidence counts as there at all.
+THERE = 1.0
+# A deploy that precedes the alarm by more than an hour argues no longer.
+NEAR_CHANGE = 0.05
+# Spearman rank correlation of memory with time that is a steady climb rather than a jump.
+STEADY = 0.8
+# A share of calls this many times what it was is a surge, and a store's hits this much fewer.
+SURGE = 2.0
+FULL_DISK = 0.95
+DEPLOYS = {ChangeKind.DEPLOY, ChangeKind.INFRA, ChangeKind.SCALE, ChangeKind.OTHER}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """What argues for a kind, each at least 0, in units of noise."""
+
+    cpu: float
+    memory: float
+    pool: float
+    disk: float
+    restarts: float
+    failing: float
+    edge_failing: float
+    new_behaviour: float
+    early_end: float
+    slow_edges: float
+    slow_itself: float
+    change: float
+
+
+def kind_of(scene: Scene, findings: Sequence[Findings], entity: Entity) -> CauseKind:
+    """The kind that the evidence about `entity` argues for most; `unknown` without any."""
+    signs = read_signs(findings, entity)
+    if entity.kind is EntityKind.EDGE:
+        return edge_kind(signs)
+    argued = arguments(scene, signs, entity)
+    kind, weight = max(argued.items(), key=lambda item: item[1])
+    return kind if weight >= THERE else CauseKind.UNKNOWN
+
+
+def edge_kind(signs: Signs) -> CauseKind:
+    """An edge is slow or cut."""
+    if max(signs.edge_failing, signs.failing) > signs.slow_edges:
+        return CauseKind.NETWORK_RESETS
+    return CauseKind.DEPENDENCY_SLOW if signs.slow_edges > 0.0 else CauseKind.UNKNOWN
+
+
+def read_signs(findings: Sequence[Findings], entity: Entity) -> Signs:
+    """Collect the columns that kinds are told by."""
+    strength: dict[Channel, float] = {}
+    column: dict[str, float] = {}
+    for one in findings:
+        strength[one.channel] = one.strength.get(entity, 0.0)
+        for name, values in one.features.items():
+            column[f"{one.channel}.{name}"] = values.get(entity, 0.0)
+
+    def of(name: str) -> float:
+        return column.get(name, 0.0)
+
+    edges = strength.get(Channel.EDGE_GAP, 0.0) if entity.kind is EntityKind.EDGE else 0.0
+    return Signs(
+        cpu=of("resource.cpu"),
+        memory=of("resource.memory"),
+        pool=max(of("errors.pool"), of("resource.pool")),
+        disk=of("resource.disk"),
+        restarts=of("resource.restarts"),
+        failing=max(strength.get(Channel.ERRORS, 0.0), of("event_pair.failure")),
+        edge_failing=of("errors.edge"),
+        new_behaviour=strength.get(Channel.EVENT_PAIR, 0.0),
+        early_end=of("event_pair.early_end"),
+        slow_edges=max(edges, of("edge_gap.edges_in")),
+        slow_itself=of("edge_gap.own_time"),
+        change=strength.get(Channel.CHANGE, 0.0),
+    )
+
+
+def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, float]:
+    """How strongly each kind is argued for, in units of noise.
+
+    Logarithms, so that a channel with large numbers does not decide alone.
+    """
+    behaviour = weight_of(signs.new_behaviour)
+    failing = max(weight_of(signs.failing), behaviour if raises(scene, entity) else 0.0)
+    slow = max(weight_of(signs.slow_edges), weight_of(signs.slow_itself))
+    cpu, memory = weight_of(signs.cpu), weight_of(signs.memory)
+    restarts = weight_of(signs.restarts)
+    deploy, config = changed(scene, signs, entity)
+    trouble = max(failing, behaviour, slow)
+    full = disk_is_full(scene, entity)
+    argued = {
+        CauseKind.CPU_SATURATED: cpu + (slow if cpu >= THERE else 0.0),
+        CauseKind.CRASH_LOOP: restarts,
+        CauseKind.POOL_EXHAUSTED: together(weight_of(signs.pool), failing + behaviour + slow),
+        CauseKind.DISK_FULL: (weight_of(signs.disk) + trouble) if full else 0.0,
+        CauseKind.DEPENDENCY_SLOW: weight_of(signs.slow_edges),
+        CauseKind.CODE_EXCEPTION: failing,
+        CauseKind.CODE_EARLY_RETURN: weight_of(signs.early_end) if failing < THERE else 0.0,
+        CauseKind.DEPLOY_BAD: deploy + trouble if deploy else 0.0,
+        CauseKind.CONFIG_BAD: config + trouble if config else 0.0,
+        CauseKind.CACHE_STAMPEDE: cache_lost(scene, entity),
+        CauseKind.TRAFFIC_SURGE: surge(scene, entity),
+    }
+    climbs = steady_climb(scene, entity)
+    argued[CauseKind.MEMORY_LEAK] = (memory + restarts + trouble) if climbs and memory else 0.0
+    argued[CauseKind.MEMORY_OOM] = together(memory, restarts) if not climbs else 0.0
+    return argued
+
+
+def weight_of(strength: float) -> float:
+    """log(1 + s²): nothing below noise, then the logarithm."""
+    return float(np.log1p(strength**2))
+
+
+def together(one: float, other: float) -> float:
+    """The sum, when the first is there at all."""
+    return one + other if one > 0.0 else 0.0
+
+
+def changed(scene: Scene, signs: Signs, entity: Entity) -> tuple[float, float]:
+    """Strength of a near deploy and of a near change of settings to this entity."""
+    if signs.change < NEAR_CHANGE:
+        return 0.0, 0.0
+    mine: list[Change] = [one for one in scene.recording.changes if one.entity == entity]
+    last = max(mine, key=lambda one: one.at, default=None)
+    weight = weight_of(signs.change)
+    if last is None:
+        return 0.0, 0.0
+    return (weight, 0.0) if last.kind in DEPLOYS else (0.0, weight)
+
+
+def raises(scene: Scene, entity: Entity) -> bool:
+    """Whether more error lines than before are written inside this entity's spans."""
+    logs, traces = scene.recording.logs, scene.traces
+    if logs is None or traces is None or entity not in logs.entities:
+        return False
+    mine = (logs.entity == logs.entities.index(entity)) & (logs.span >= 0)
+    mine &= logs.span < len(traces.parent)
+    trace = traces.trace[logs.span[mine]]
+    error = logs.severity[mine] >= ERROR_SEVERITY
+    before, after = traces.fault_free[trace], traces.in_incident[trace]
+    share_before = float(np.sum(error & before)) / max(float(np.sum(before)), 1.0)
+    share_after = float(np.sum(error & after)) / max(float(np.sum(after)), 1.0)
+    return share_after > SURGE * share_before
+
+
+ERROR_SEVERITY = 17
+
+
+def of_aspect(scene: Scene, entity: Entity, aspect: Aspect) -> list[tuple[int, Series]]:
+    """The entity's series of one aspect and their rows."""
+    return [
+        (row, one)
+        for row, one in enumerate(scene.recording.series)
+        if one.entity == entity and one.aspect is aspect
+    ]
+
+
+def steady_climb(scene: Scene, entity: Entity) -> bool:
+    """Whether a memory gauge of the entity climbs through the incident, restarts apart."""
+    periods = scene.periods
+    if periods is None:
+        return False
+    for _, one in of_aspect(scene, entity, Aspect.MEMORY):
+        inside = periods.incident(one.times_s) & np.isfinite(one.values)
+        steps = np.diff(one.values[inside])
+        rising = steps[steps > 0.0]
+        # Between restarts a leak rises at almost every sample; a sudden need rises once.
+        if one.kind is MetricKind.GAUGE and len(steps) >= LEAST_STEPS:
+            largest = float(rising.max(initial=0.0))
+            total = float(rising.sum())
+            if len(rising) >= STEADY_SHARE * len(steps) and largest < total / 2.0:
+                return True
+    return False
+
+
+LEAST_STEPS = 4
+STEADY_SHARE = 0.4
+
+
+def disk_is_full(scene: Scene, entity: Entity) -> bool:
+    """Whether a disk ratio of the entity comes near 1."""
+    shifts = scene.shifts
+    return shifts is not None and any(
+        str(one.unit) == "ratio" and float(shifts.high[row]) >= FULL_DISK
+        for row, one in of_aspect(scene, entity, Aspect.DISK)
+    )
+
+
+def surge(scene: Scene, entity: Entity) -> float:
+    """Strength of a rise of the work that arrives, 0 unless it more than doubled."""
+    return largest_rise(scene, of_aspect(scene, entity, Aspect.TRAFFIC))
+
+
+def cache_lost(scene: Scene, entity: Entity) -> float:
+    """Strength of a rise of a cache's misses or evictions, 0 unless they more than doubled."""
+    named = [
+        (row, one)
+        for row, one in of_aspect(scene, entity, Aspect.CACHE)
+        if any(word in one.name.lower() for word in ("miss", "evict", "expire"))
+    ]
+    return largest_rise(scene, named)
+
+
+def largest_rise(scene: Scene, rows: Sequence[tuple[int, Series]]) -> float:
+    """The largest weight of a series that rose to more than `SURGE` times its level."""
+    shifts = scene.shifts
+    if shifts is None:
+        return 0.0
+    rise_z = np.nan_to_num(shifts.rise_z())
+    return max(
+        (
+            weight_of(float(rise_z[row]) / SURGE_NOISE_Z)
+            for row, _ in rows
+            if float(shifts.high[row]) > SURGE * max(float(shifts.before[row]), 0.0)
+        ),
+        default=0.0,
+    )
+
+
+SURGE_NOISE_Z = 6.0

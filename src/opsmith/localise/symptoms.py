@@ -1,0 +1,93 @@
+"""Symptoms: how ill each entity looks from outside, whoever is to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from opsmith.localise.gaps import LEAST_SPANS, NOISE, stretches
+from opsmith.localise.periods import Periods
+from opsmith.localise.scene import Scene
+from opsmith.localise.self_share import WHAT
+from opsmith.localise.traces import CLIENT, Traces
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.series import Aspect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Symptom:
+    """change: its largest rise, in units of noise; error_rate: 0 to 1; latency_s: seconds.
+
+    The last two are of the incident, 0 where unknown.
+    """
+
+    change: float = 0.0
+    error_rate: float = 0.0
+    latency_s: float = 0.0
+
+
+Symptoms = Mapping[Entity, Symptom]
+
+
+def symptoms_of(scene: Scene) -> Symptoms:
+    """What series and spans show of each entity's latency and errors."""
+    found = from_series(scene)
+    if scene.traces is not None and scene.periods is not None:
+        for entity, one in from_spans(scene.traces, scene.periods).items():
+            found[entity] = worse(found.get(entity, Symptom()), one)
+    return found
+
+
+def from_series(scene: Scene) -> dict[Entity, Symptom]:
+    """The largest rise of each entity's latency and error series."""
+    found: dict[Entity, Symptom] = {}
+    shifts = scene.shifts
+    if shifts is None:
+        return found
+    rise_z = shifts.rise_z()
+    for row, one in enumerate(scene.recording.series):
+        if one.entity is None or one.aspect not in WHAT or not np.isfinite(rise_z[row]):
+            continue
+        high = float(shifts.high[row])
+        symptom = Symptom(change=float(rise_z[row]))
+        side = "latency_s" if one.aspect is Aspect.LATENCY else "error_rate"
+        symptom = replace(symptom, **{side: max(high, 0.0)})
+        found[one.entity] = worse(found.get(one.entity, Symptom()), symptom)
+    return found
+
+
+def from_spans(traces: Traces, periods: Periods) -> dict[Entity, Symptom]:
+    """Stretch and failures of the spans by which others reach each entity."""
+    spans = traces.spans
+    outer = ((traces.parent < 0) | traces.crosses) & (spans.side != CLIENT)
+    row = np.flatnonzero(outer)
+    entity = spans.entity[row].astype(np.int64)
+    before = traces.before(periods.alarm_s)[traces.trace[row]]
+    after = traces.after(periods.alarm_s)[traces.trace[row]]
+    found: dict[Entity, Symptom] = {}
+    for number, one in stretches(entity, spans.duration_s[row], before, after):
+        found[spans.entities[number]] = Symptom(
+            change=max(one.ratio, 0.0) / NOISE, latency_s=one.after_s
+        )
+    count = len(spans.entities)
+    ran = np.bincount(entity[after], minlength=count)
+    failed = np.bincount(entity[after & spans.failed[row]], minlength=count)
+    for number in np.flatnonzero((ran >= LEAST_SPANS) & (failed > 0)).tolist():
+        rate = float(failed[number] / ran[number])
+        # Standard errors above 0 of a share: its size over its own deviation.
+        change = float(np.sqrt(failed[number]))
+        symptom = Symptom(change=change, error_rate=rate)
+        name = spans.entities[number]
+        found[name] = worse(found.get(name, Symptom()), symptom)
+    return found
+
+
+def worse(one: Symptom, other: Symptom) -> Symptom:
+    """The larger of each."""
+    return Symptom(
+        change=max(one.change, other.change),
+        error_rate=max(one.error_rate, other.error_rate),
+        latency_s=max(one.latency_s, other.latency_s),
+    )
