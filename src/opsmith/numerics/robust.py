@@ -135,7 +135,7 @@ def first_known(known: NDArray[np.bool_], start: NDArray[np.int64]) -> NDArray[n
     columns = np.arange(known.shape[1])
     fits = known & (columns >= start[:, None])
     first = np.where(fits.any(axis=1), np.argmax(fits, axis=1), known.shape[1] - 1)
-    return first.astype(np.int64)
+    return np.asarray(first, dtype=np.int64)
 
 
 def counter_rates(times_s: Vector, values: Matrix) -> Matrix:
