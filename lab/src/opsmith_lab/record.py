@@ -58,7 +58,7 @@ def record_incident(lab: Lab, wish: Wish) -> Iterator[str]:
     except BaseException:
         shutil.rmtree(wish.folder)
         raise
-    _write_json(wish.folder / "alerts.json", [notice["payload"] for notice in notices])
+    _write_json(wish.folder / "alerts.json", notices)
     _write_json(wish.folder / "topology.json", _topology())
     _write_changes(lab, wish.folder / "changes.jsonl", start)
     _write_incident(wish.folder, (start, end), _firing(notices))
@@ -90,29 +90,30 @@ def _calm_since(lab: Lab, record: list[dict[str, object]]) -> datetime:
 
 
 def _notices(lab: Lab, start: datetime) -> list[dict[str, object]]:
-    """What Alertmanager sent since then, as it was received."""
+    """What Alertmanager sent, as it was received, of alerts that began since then."""
     try:
         lines = (lab.data / "webhooks.jsonl").read_bytes().splitlines()
     except FileNotFoundError:
         return []
-    found = [as_object(orjson.loads(line)) for line in lines]
-    return [one for one in found if datetime.fromisoformat(str(one["received_at"])) >= start]
+    kept = []
+    for line in lines:
+        payload = as_object(as_object(orjson.loads(line))["payload"])
+        alerts = [one for one in rows_of(payload.get("alerts")) if _began(one) >= start]
+        if alerts:
+            kept.append({**payload, "alerts": alerts})
+    return kept
+
+
+def _began(alert: dict[str, object]) -> datetime:
+    return datetime.fromisoformat(str(alert["startsAt"]))
 
 
 def _firing(notices: list[dict[str, object]]) -> list[tuple[str, str, datetime]]:
     """Name, service and start of each alert that pages somebody."""
-    alerts = [
-        alert
-        for notice in notices
-        for alert in rows_of(as_object(notice["payload"]).get("alerts"))
-    ]
     return [
-        (
-            str(labels["alertname"]),
-            str(labels.get("service", "")),
-            datetime.fromisoformat(str(alert["startsAt"])),
-        )
-        for alert in alerts
+        (str(labels["alertname"]), str(labels.get("service", "")), _began(alert))
+        for notice in notices
+        for alert in rows_of(notice.get("alerts"))
         if (labels := as_object(alert["labels"])).get("severity") == "page"
     ]
 

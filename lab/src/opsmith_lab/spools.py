@@ -14,7 +14,6 @@ from pathlib import Path
 
 import orjson
 
-from opsmith_lab import running
 from opsmith_lab.layout import Lab
 from opsmith_lab.shop.process import as_object, rows_of
 
@@ -68,7 +67,10 @@ def _requests(lab: Lab, what: str, stretch: Stretch) -> Iterator[tuple[object, l
     first_ns, last_ns = (int(at.timestamp() * 1e9) for at in stretch)
     for path in _files(lab, what):
         for line in path.read_bytes().splitlines():
-            part = rows_of(_request(line, path).get(outer))[0]
+            request = _request(line)
+            if request is None:
+                continue
+            part = rows_of(request.get(outer))[0]
             records = rows_of(rows_of(part.get(scopes))[0].get(inner))
             inside = [
                 record for record in records if first_ns <= int(str(record[time_key])) < last_ns
@@ -86,12 +88,12 @@ def _files(lab: Lab, what: str) -> Iterator[Path]:
         yield current
 
 
-def _request(line: bytes, path: Path) -> Span:
+def _request(line: bytes) -> Span | None:
+    """One spooled request; None for what a process that was killed left torn."""
     try:
         return as_object(orjson.loads(line))
-    except orjson.JSONDecodeError as error:
-        # Only a process that was killed in the middle of a line leaves one like this.
-        raise running.LabError(f"{path.name} holds a torn line: {error}") from error
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _remarkable(span: Span) -> bool:

@@ -25,7 +25,8 @@ from opsmith_lab.layout import SERVICES, Lab
 
 READY_WITHIN_S = 60.0
 LOOK_EVERY_S = 0.1
-RESTART_AFTER_S = 1.0
+# Long enough that a killed service is missed, far shorter than the back-off of an orchestrator.
+RESTART_AFTER_S = 3.0
 GRACE_S = 4.0
 
 SCHEMA = Path(__file__).with_name("shop") / "schema.sql"
@@ -79,7 +80,7 @@ class Supervisor:
         self.ready = True
 
     async def keep_alive(self) -> None:
-        """Start again what died, a second later, for as long as it is wanted."""
+        """Start again what died, a little later, for as long as it is wanted."""
         while True:
             for child in list(self.children.values()):
                 if child.process.poll() is None:

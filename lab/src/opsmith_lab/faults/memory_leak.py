@@ -7,8 +7,8 @@ import asyncio
 from opsmith_lab.faults.fault import End, Fault, services
 from opsmith_lab.shop.process import ShopProcess
 
-# At strength 1 the 100 MB between a fresh process and its limit last less than a minute.
-BYTES_A_SECOND = 2 * 2**20
+# At strength 1 the 100 MB between a fresh process and its limit last about half a minute.
+BYTES_A_SECOND = 3 * 2**20
 STEP_S = 0.25
 
 

@@ -41,6 +41,8 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("ab")
+        if self._file.tell():
+            self._file.write(b"\n")  # an earlier life may have been killed inside its last line
 
     def append(self, value: object) -> None:
         """Write one line, whole."""
