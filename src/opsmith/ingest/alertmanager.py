@@ -19,8 +19,8 @@ from opsmith.ingest.files import document
 from opsmith.ingest.json_door import fields, instant, items, pairs, text
 from opsmith.ingest.losses import Losses
 from opsmith.ingest.naming import Naming
-from opsmith.ingest.redact import redacted_value
 from opsmith.nouns.entity import Entity
+from opsmith.nouns.redaction import redact_pairs
 from opsmith.nouns.series import Aspect
 from opsmith.nouns.signals import Alert, AlertSource, Direction
 
@@ -191,4 +191,4 @@ def _fingerprint(labels: Mapping[str, str]) -> str:
 
 
 def _shown(told: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    return tuple((name, redacted_value(name, value)) for name, value in sorted(told.items()))
+    return redact_pairs(sorted(told.items()))

@@ -10,9 +10,9 @@ import numpy as np
 from opsmith.ingest import label_rules
 from opsmith.ingest.derived import with_derived
 from opsmith.ingest.naming import Naming
-from opsmith.ingest.redact import redacted_value
 from opsmith.ingest.samples import RawSeries
 from opsmith.nouns.entity import Entity
+from opsmith.nouns.redaction import redact_pairs
 from opsmith.nouns.series import Meaning, MetricKind, Series
 from opsmith.nouns.topology import Edge, EdgeKind
 
@@ -44,7 +44,7 @@ def _made(raw: RawSeries, meaning: Meaning, entity: Entity | None) -> Series:
     counts = meaning.kind is MetricKind.COUNTER and (raw.declared or rises(raw))
     return Series(
         name=raw.name,
-        labels=tuple((name, redacted_value(name, value)) for name, value in raw.labels),
+        labels=redact_pairs(raw.labels),
         entity=entity,
         aspect=meaning.aspect,
         unit=meaning.unit,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from opsmith.ingest.redact import redacted_value
+from opsmith.nouns.redaction import redact_pairs
 
 # A key with more values than this names single requests, users or statements rather than states.
 MOST_VALUES_OF_A_KEY = 64
@@ -47,10 +47,6 @@ class AttributeSets:
         final: dict[Pairs, int] = {(): 0}
         renumbered = np.zeros(len(self._numbers), dtype=np.int32)
         for pairs, number in self._numbers.items():
-            kept = tuple(
-                (key, redacted_value(key, value))
-                for key, value in pairs
-                if key not in self._crowded
-            )
+            kept = redact_pairs(pair for pair in pairs if pair[0] not in self._crowded)
             renumbered[number] = final.setdefault(kept, len(final))
         return renumbered[numbers], tuple(final)

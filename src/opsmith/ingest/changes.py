@@ -10,7 +10,7 @@ from opsmith.ingest.files import lines
 from opsmith.ingest.json_door import fields, instant, text
 from opsmith.ingest.losses import Losses
 from opsmith.ingest.naming import Naming
-from opsmith.ingest.redact import redacted
+from opsmith.nouns.redaction import redact
 from opsmith.nouns.signals import Change, ChangeKind
 
 _KINDS = frozenset(map(str, ChangeKind))
@@ -48,6 +48,6 @@ def _change(line: bytes, naming: Naming) -> Change | str:
         at=at,
         entity=entity,
         kind=ChangeKind(kind) if isinstance(kind, str) and kind in _KINDS else ChangeKind.OTHER,
-        summary=redacted(text(told.get("summary"))[:_LONGEST_SUMMARY]),
+        summary=redact(text(told.get("summary"))[:_LONGEST_SUMMARY]),
         version=text(told.get("version"))[:200] or None,
     )

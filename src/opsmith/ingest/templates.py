@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from opsmith.ingest.redact import redacted
+from opsmith.nouns.redaction import redact
 
 ANY = "<*>"
 # Drain's similarity threshold; 0.4 to 0.6 is what its authors use, by data set.
@@ -93,7 +93,7 @@ class TemplateMiner:
         return tuple(" ".join(filter(None, (head, *words))) for head, words in self._words)
 
     def _fold(self, head: str, shape: str, text: str) -> int:
-        words = redacted(shape).split()[:MOST_WORDS]
+        words = redact(shape).split()[:MOST_WORDS]
         first = words[0] if words and ANY not in words[0] else ANY
         group = self._groups.setdefault((head, len(words), first), [])
         nearest, share = -1, 0.0
@@ -113,7 +113,7 @@ class TemplateMiner:
 
     def _new(self, head: str, words: list[str], example: str) -> int:
         self._words.append((head, words))
-        self.examples.append(redacted(example[: 4 * LONGEST_TEXT])[:LONGEST_TEXT])
+        self.examples.append(redact(example[: 4 * LONGEST_TEXT])[:LONGEST_TEXT])
         return len(self._words) - 1
 
 
