@@ -17,6 +17,7 @@ from opsmith.ingest.tables import read_series
 from opsmith.nouns.series import Series
 from opsmith.seams.metrics import Metrics
 from opsmith.testing.metrics import CHECKS, RECORDING
+from tests.promises.real_prometheus import real
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Metrics]]
 
@@ -95,3 +96,11 @@ async def test_a_backend_keeps_the_promise(
 ) -> None:
     async with opener(tmp_path) as metrics:
         await check(metrics)
+
+
+@pytest.mark.needs_prometheus
+@pytest.mark.slow
+async def test_a_real_prometheus_keeps_all_promises(tmp_path: Path) -> None:
+    async with real(tmp_path) as metrics:
+        for check in CHECKS:
+            await check(metrics)

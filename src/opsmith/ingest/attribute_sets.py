@@ -21,25 +21,28 @@ class AttributeSets:
 
     def __init__(self) -> None:
         self._numbers: dict[Pairs, int] = {(): 0}
+        # The pairs as they came, so that the next span like this one is not looked into again.
+        self._seen: dict[Pairs, int] = {}
         self._values: dict[str, set[str]] = {}
         self._crowded: set[str] = set()
 
     def number(self, attributes: Mapping[str, str]) -> int:
         """The number of this set; keys with too many values are left out from then on."""
-        kept = []
-        for key, value in attributes.items():
-            if key in self._crowded:
-                continue
+        pairs = tuple([pair for pair in attributes.items() if pair[0] not in self._crowded])
+        number = self._seen.get(pairs)
+        if number is None:
+            number = self._seen[pairs] = self._new(pairs)
+        return number
+
+    def _new(self, pairs: Pairs) -> int:
+        for key, value in pairs:
             values = self._values.setdefault(key, set())
-            if value not in values:
-                values.add(value)
-                if len(values) > MOST_VALUES_OF_A_KEY:
-                    self._crowded.add(key)
-                    continue
-            kept.append((key, value))
-        pairs = tuple(sorted(kept))
-        if pairs in self._numbers or len(self._numbers) < MOST_SETS:
-            return self._numbers.setdefault(pairs, len(self._numbers))
+            values.add(value)
+            if len(values) > MOST_VALUES_OF_A_KEY:
+                self._crowded.add(key)
+        kept = tuple(sorted(pair for pair in pairs if pair[0] not in self._crowded))
+        if kept in self._numbers or len(self._numbers) < MOST_SETS:
+            return self._numbers.setdefault(kept, len(self._numbers))
         return 0
 
     def finished(self, numbers: NDArray[np.int32]) -> tuple[NDArray[np.int32], tuple[Pairs, ...]]:

@@ -17,6 +17,9 @@ _THRESHOLD_DIGITS = 14
 _SMALLEST_POWER = 20
 
 
+_NAMES = frozenset((*PROBABILITY, *ONE_IN, "sampler.type"))
+
+
 def weight(attributes: Mapping[str, str], resource: Mapping[str, str], trace_state: str) -> float:
     """1 / kept rate, at least 1: the span's own attributes, then the resource's, then tracestate.
 
@@ -24,7 +27,7 @@ def weight(attributes: Mapping[str, str], resource: Mapping[str, str], trace_sta
     (4.0, 4.0)
     """
     for told in (attributes, resource):
-        if (found := _told(told)) is not None:
+        if not _NAMES.isdisjoint(told) and (found := _told(told)) is not None:
             return found
     return (_from_state(trace_state) if "ot=" in trace_state else None) or 1.0
 

@@ -1,0 +1,75 @@
+"""A real Prometheus on a free loopback port, filled with the recording of the promises."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from opsmith_lab.components import find
+
+from opsmith.backends.metrics.prometheus import PrometheusMetrics
+from opsmith.ingest.label_rules import describe
+from opsmith.seams.metrics import Metrics
+from opsmith.testing.metrics import RECORDING
+
+# Ready in 0.2 s on an idle machine.
+PATIENCE_S = 30.0
+
+
+@asynccontextmanager
+async def real(folder: Path) -> AsyncIterator[Metrics]:
+    """Blocks made by promtool from the very text, served by Prometheus."""
+    data = filled(folder)
+    port = free_port()
+    server = started(folder, data, port)
+    metrics = PrometheusMetrics(f"http://127.0.0.1:{port}", describe=describe)
+    try:
+        await until_ready(port)
+        yield metrics
+    finally:
+        await metrics.aclose()
+        server.terminate()
+        server.wait(timeout=PATIENCE_S)
+
+
+def filled(folder: Path) -> Path:
+    text, data = folder / "metrics.om", folder / "data"
+    text.write_text(RECORDING, encoding="utf-8")
+    words = ["tsdb", "create-blocks-from", "openmetrics", str(text), str(data)]
+    subprocess.run([str(find("promtool")), *words], check=True, capture_output=True)
+    return data
+
+
+def started(folder: Path, data: Path, port: int) -> subprocess.Popen[bytes]:
+    (folder / "prometheus.yml").write_text("{}")
+    words = [
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={data}",
+        "--storage.tsdb.retention.time=100y",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.external-url=http://127.0.0.1:{port}",
+    ]
+    with (folder / "log").open("wb") as log:
+        return subprocess.Popen([str(find("prometheus")), *words], stdout=log, stderr=log)
+
+
+async def until_ready(port: int) -> None:
+    async with httpx.AsyncClient() as client, asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                if (await client.get(f"http://127.0.0.1:{port}/-/ready")).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
