@@ -17,10 +17,18 @@ class Settings:
 
     data_dir: where opsmith keeps its state.
     prometheus_url: base URL of a Prometheus-compatible server, None for none.
+    debug: show errors with their traceback (1 for yes).
     """
 
     data_dir: Path
     prometheus_url: str | None = None
+    debug: bool = False
+
+
+def wants_debug(environ: Mapping[str, str] | None = None) -> bool:
+    """Whether errors are shown with their traceback; read on its own, so that it never fails."""
+    source = os.environ if environ is None else environ
+    return source.get("OPSMITH_DEBUG", "") not in {"", "0"}
 
 
 def load(environ: Mapping[str, str] | None = None) -> Settings:
@@ -30,4 +38,5 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         data_dir=Path(source.get("OPSMITH_DATA_DIR") or home / "opsmith"),
         prometheus_url=source.get("OPSMITH_PROMETHEUS_URL") or None,
+        debug=wants_debug(source),
     )

@@ -5,13 +5,29 @@ Each face calls a function here; what it needs is imported inside, so that `--he
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import aclosing
+from dataclasses import fields
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from opsmith.errors import NotFound
+from opsmith.nouns.checkup import Checkup
+from opsmith.nouns.diagnosis import PathWeights
 from opsmith.nouns.recording import BundleCheck
+from opsmith.nouns.report import Report
 from opsmith.seams.metrics import Metrics
+from opsmith.settings import Settings
 
 BUNDLE_SCHEMAS = ("incident", "topology", "changes")
+
+
+def investigate(folder: Path, *, top: int, path_weights: PathWeights) -> Report:
+    """The report on a recorded incident. Raises `BadInput` when there is no usable bundle."""
+    from opsmith.flows.investigate import investigate as investigate_bundle
+
+    return investigate_bundle(folder, top=top, path_weights=path_weights)
 
 
 def check_bundle(folder: Path) -> BundleCheck:
@@ -45,3 +61,27 @@ def metrics_of(source: str) -> Metrics:
     from opsmith.ingest.tables import read_series
 
     return RecordedMetrics(read_series(Path(source)))
+
+
+def check_up(settings: Settings) -> Checkup:
+    """What is installed, reachable and missing; configured servers are asked for one number."""
+    from opsmith.flows.checkup import check_up as check_machine
+
+    url = settings.prometheus_url
+    return asyncio.run(
+        check_machine(
+            settings={row.name: str(getattr(settings, row.name)) for row in fields(settings)},
+            data_dir=settings.data_dir,
+            probes={"prometheus": partial(_ask_prometheus, url)} if url else {},
+            root=Path("/"),
+        )
+    )
+
+
+async def _ask_prometheus(url: str) -> None:
+    """Ask for one number. Raises `Unreachable` or `BadAnswer`, `BadInput` for no address."""
+    from opsmith.backends.metrics.prometheus import PrometheusMetrics
+    from opsmith.ingest.label_rules import describe
+
+    async with aclosing(PrometheusMetrics(url, describe=describe)) as metrics:
+        await metrics.query("vector(1)", at=datetime.now(UTC))

@@ -220,3 +220,57 @@ def healthy() -> Incident:
         ),
         recording=replace(found.recording, changes=(), name="false alarm"),
     )
+
+
+def named(name: str, text: str) -> Incident:
+    """An incident in which `name` stands in every name and `text` in every other text."""
+    me, host = Entity.service(name), Entity(kind=EntityKind.HOST, name=name)
+    edge = Entity(kind=EntityKind.EDGE, name=f"{name[:200]}->{name[:200]}")
+    one = replace(
+        series(name, me, before=1, after=9), labels=(("job", text), (name, text)), entity=me
+    )
+    fact = Evidence(
+        channel=Channel.RESOURCE,
+        claim=text,
+        strength=3.0,
+        entity=me,
+        unit=text[:20],
+        before=1.0,
+        after=9.0,
+        at=ONSET,
+        series=(one.key,),
+    )
+    causes = tuple(
+        Cause(entity=entity, kind=kind, score=1.0, confidence=0.3, evidence=(fact,))
+        for entity, kind in zip(
+            (me, edge, host),
+            (CauseKind.DEPLOY_BAD, CauseKind.DEPENDENCY_SLOW, CauseKind.DISK_FULL),
+            strict=True,
+        )
+    )
+    fired = replace(alert(name, me, 10), labels=((name, text),), severity=text)
+    change = Change(at=ONSET, entity=me, kind=ChangeKind.DEPLOY, summary=text, version=text)
+    lacks = (Missing(part=text, what=text),)
+    return Incident(
+        diagnosis=Diagnosis(
+            incident=text,
+            status=Status.DIAGNOSED,
+            causes=causes,
+            path=Path(entities=(me, host), bottleneck=2.0, cycles=((me, host),)),
+            reasons=(text, text),
+            ruled_out=(RuledOut(entity=me, why=text),),
+            missing=lacks,
+            alerting=(host,),
+            onset=ONSET,
+        ),
+        recording=Recording(
+            name=text,
+            window=WINDOW,
+            alerting=(host,),
+            alerts=(fired,),
+            series=(one,),
+            changes=(change,),
+            topology=Topology(edges=(Edge(source=host, target=me, kind=EdgeKind.CALLS),)),
+            missing=lacks,
+        ),
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from opsmith import wiring
+from opsmith.cli.options import output_option
 from opsmith.nouns.recording import BundleCheck, Missing, PartCheck
 
 
@@ -20,7 +21,7 @@ def bundle() -> None:
 
 @bundle.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@output_option
 def check(folder: Path, output: str) -> None:
     """Say what the bundle in FOLDER holds, what is wrong with it and what it lacks.
 

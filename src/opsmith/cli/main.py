@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
 import click
 
-from opsmith.errors import OpsmithError
+from opsmith.cli.failure import told
+
+
+def _completion() -> click.Command:
+    from opsmith.cli.completion import completion
+
+    return completion
 
 
 def _doctor() -> click.Command:
@@ -23,10 +28,18 @@ def _bundle() -> click.Command:
     return bundle
 
 
+def _investigate() -> click.Command:
+    from opsmith.cli.investigate import investigate
+
+    return investigate
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
+    "completion": ("Print the completion script of a shell.", _completion),
     "doctor": ("Say what is installed, reachable and missing.", _doctor),
+    "investigate": ("Find the root cause of a recorded incident.", _investigate),
 }
 
 PLUGIN_GROUP = "opsmith.commands"
@@ -51,6 +64,15 @@ class LazyGroup(click.Group):
                 return command
         return None
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; the one place of this face where everything is caught."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the top of the face
+            ctx.exit(told(error, ctx))
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands from the table, without importing them."""
         rows = [
@@ -71,9 +93,5 @@ def opsmith() -> None:
 
 
 def main() -> None:
-    """Run the command; the one place of this face where everything is caught."""
-    try:
-        opsmith(prog_name="opsmith")
-    except OpsmithError as error:
-        click.echo(f"opsmith: {error}", err=True)
-        sys.exit(error.exit_code)
+    """Run the command and leave with its exit code."""
+    opsmith(prog_name="opsmith")

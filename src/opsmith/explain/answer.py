@@ -1,10 +1,11 @@
-"""Answer: the diagnosis as one JSON object, by `schemas/investigate.schema.json`."""
+"""Answer: the diagnosis as one JSON object, by `schemas/investigate.json`."""
 
 from __future__ import annotations
 
 import json
 import math
 from datetime import UTC, datetime
+from importlib.resources import files
 
 from opsmith.explain.words import clean, name, title
 from opsmith.nouns.diagnosis import Cause, Diagnosis, Evidence
@@ -34,6 +35,11 @@ def answer(diagnosis: Diagnosis, *, top: int) -> str:
         ],
     }
     return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def schema() -> str:
+    """The JSON Schema (2020-12) of the answer, as text."""
+    return files("opsmith.explain").joinpath("schemas/investigate.json").read_text("utf-8")
 
 
 def _cause(cause: Cause) -> dict[str, object]:

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 
 from opsmith.explain.story import Check
-from opsmith.explain.words import clean
+from opsmith.explain.words import clean, name
 from opsmith.nouns.diagnosis import Cause, Diagnosis, Status
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.recording import Recording, Window
@@ -53,21 +53,25 @@ def checks(
         found = _checks_of(diagnosis, recording, series)[:1]
         return tuple(check for group in found for check in group[:_MOST_OF_ONE])
     guesses = _checks_of(diagnosis, recording, series)[:_GUESSES]
-    return tuple(dict.fromkeys(check for group in guesses for check in group[:_MOST_OF_MANY]))
+    return tuple(
+        Check(why=f"{name(cause.entity)}: {check.why}", command=check.command)
+        for cause, group in zip(diagnosis.causes, guesses, strict=False)
+        for check in group[:_MOST_OF_MANY]
+    )
 
 
 def promql(series: Series) -> str:
     """The PromQL expression that shows a series again: itself, or the rate of a counter."""
     matchers = [
-        f'{name}="{_escaped(value)}"'
-        for name, value in series.labels
-        if _PROMETHEUS_LABEL.fullmatch(name)
+        f'{label}="{_escaped(value)}"'
+        for label, value in series.labels
+        if _PROMETHEUS_LABEL.fullmatch(label)
     ]
     known = _PROMETHEUS_NAME.fullmatch(series.name)
-    name = series.name if known else ""
+    metric = series.name if known else ""
     if not known:
         matchers.insert(0, f'__name__="{_escaped(series.name)}"')
-    selector = f"{name}{{{','.join(matchers)}}}" if matchers else name
+    selector = f"{metric}{{{','.join(matchers)}}}" if matchers else metric
     return f"rate({selector}[5m])" if series.kind is MetricKind.COUNTER else selector
 
 
@@ -123,7 +127,7 @@ def _blanks(entity: Entity, window: Window | None) -> dict[str, str]:
     ends = entity.ends
     names = {"caller": ends[0], "callee": ends[1]} if ends else {"name": entity.name}
     blanks = {
-        blank: shlex.quote(name) for blank, name in names.items() if _PLAIN_NAME.fullmatch(name)
+        blank: shlex.quote(word) for blank, word in names.items() if _PLAIN_NAME.fullmatch(word)
     }
     if window is not None:
         start = window.start.astimezone(UTC)

@@ -18,7 +18,8 @@ def series_of_spans(spans: Spans, entity: Entity, channel: Channel) -> tuple[Ser
     """The series that a fact of this channel speaks of; none where spans do not show it.
 
     self_share: median own time (duration less that of the children);
-    edge_gap: median time by which the caller's span outlasts the callee's;
+    edge_gap: of an edge, median time by which the caller's span outlasts the callee's, of anything
+        else its own time;
     errors: share of failed spans. A bucket without a span is a gap (NaN).
     """
     rows, values = _values(spans, entity, channel)
@@ -37,10 +38,11 @@ def series_of_spans(spans: Spans, entity: Entity, channel: Channel) -> tuple[Ser
     if not (np.diff(middles) > 0).all():
         return ()
     errors = channel is Channel.ERRORS
-    name = {Channel.ERRORS: "failed spans", Channel.EDGE_GAP: "time between caller and callee"}
+    between = channel is Channel.EDGE_GAP and entity.ends is not None
+    what = "time between caller and callee" if between else "own time of spans"
     return (
         Series(
-            name=f"{name.get(channel, 'own time of spans')} of {entity}",
+            name=f"{'failed spans' if errors else what} of {entity}",
             labels=(),
             entity=entity,
             aspect=Aspect.ERRORS if errors else Aspect.LATENCY,
@@ -55,15 +57,15 @@ def series_of_spans(spans: Spans, entity: Entity, channel: Channel) -> tuple[Ser
 def _values(
     spans: Spans, entity: Entity, channel: Channel
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    if channel is Channel.SELF_SHARE:
+    if channel is Channel.EDGE_GAP and entity.ends:
+        rows = _calls(spans, entity.ends)
+        return rows, spans.duration_s[spans.parent[rows]] - spans.duration_s[rows]
+    if channel in {Channel.SELF_SHARE, Channel.EDGE_GAP}:
         rows = _rows_of(spans, entity)
         return rows, _own_time(spans)[rows]
     if channel is Channel.ERRORS:
         rows = _rows_of(spans, entity)
         return rows, spans.failed[rows].astype(np.float64)
-    if channel is Channel.EDGE_GAP and entity.ends:
-        rows = _calls(spans, entity.ends)
-        return rows, spans.duration_s[spans.parent[rows]] - spans.duration_s[rows]
     return np.empty(0, dtype=np.intp), np.empty(0)
 
 

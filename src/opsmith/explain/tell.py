@@ -21,7 +21,7 @@ from opsmith.explain.words import (
     title,
     when,
 )
-from opsmith.nouns.diagnosis import Cause, Channel, Diagnosis, Evidence
+from opsmith.nouns.diagnosis import Cause, Channel, Diagnosis, Evidence, Status
 from opsmith.nouns.diagnosis import Path as FaultPath
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.series import Series
@@ -29,6 +29,8 @@ from opsmith.nouns.series import Series
 _MOST_EXHIBITS = 6
 _MOST_EXHIBITS_OF_OTHERS = 3
 _MOST_PLOTS = 2
+# A fact weaker than half of what noise does now and then says nothing to a person.
+_WEAKEST = 0.5
 
 _CHANNELS = {
     Channel.RESOURCE: "resource metric",
@@ -43,7 +45,9 @@ _CHANNELS = {
 
 def tell(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Story:
     """The story with the `top` likeliest causes."""
-    causes = diagnosis.causes[:top]
+    # Where nothing is ill, the ranking that comes with the answer blames nobody.
+    healthy = diagnosis.status is Status.HEALTHY
+    causes = () if healthy else diagnosis.causes[:top]
     series = {one.key: one for one in recording.series}
     moments, timeline_note = timeline(diagnosis, recording, causes)
     return Story(
@@ -52,7 +56,7 @@ def tell(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Story:
         headline=HEADLINES[diagnosis.status],
         verdict=verdict(diagnosis),
         confidence=percent(causes[0].confidence) if causes else "",
-        since=when(diagnosis.onset) if diagnosis.onset else "",
+        since=when(diagnosis.onset) if diagnosis.onset and not healthy else "",
         alerting=tuple(name(entity) for entity in diagnosis.alerting),
         reasons=tuple(sentence(clean(reason)) for reason in diagnosis.reasons),
         path=tuple(name(entity) for entity in diagnosis.path.entities) if diagnosis.path else (),
@@ -64,7 +68,7 @@ def tell(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Story:
             _candidate(rank, cause, (diagnosis, recording, series))
             for rank, cause in enumerate(causes, 1)
         ),
-        candidates_left_out=len(diagnosis.causes) - len(causes),
+        candidates_left_out=0 if healthy else len(diagnosis.causes) - len(causes),
         ruled_out=tuple(
             Dismissed(entity=name(out.entity), why=sentence(clean(out.why)))
             for out in diagnosis.ruled_out
@@ -73,7 +77,7 @@ def tell(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Story:
             Lack(part=clean(lack.part), what=sentence(clean(lack.what)))
             for lack in diagnosis.missing
         ),
-        checks=checks(diagnosis, recording, series),
+        checks=() if healthy else checks(diagnosis, recording, series),
     )
 
 
@@ -101,6 +105,7 @@ def _path_notes(path: FaultPath | None) -> tuple[str, ...]:
 
 def _candidate(rank: int, cause: Cause, sources: _Sources) -> Candidate:
     most = _MOST_EXHIBITS if rank == 1 else _MOST_EXHIBITS_OF_OTHERS
+    shown = [fact for fact in cause.evidence if fact.strength >= _WEAKEST][:most]
     return Candidate(
         rank=rank,
         entity=name(cause.entity),
@@ -108,19 +113,30 @@ def _candidate(rank: int, cause: Cause, sources: _Sources) -> Candidate:
         meaning=meaning(cause.kind),
         confidence=percent(cause.confidence),
         share=round(min(max(cause.confidence, 0.0), 1.0), 4),
-        exhibits=tuple(_exhibit(fact, sources) for fact in cause.evidence[:most]),
-        left_out=max(0, len(cause.evidence) - most),
+        exhibits=_exhibits(shown, sources),
+        left_out=len(cause.evidence) - len(shown),
     )
 
 
-def _exhibit(fact: Evidence, sources: _Sources) -> Exhibit:
+def _exhibits(facts: list[Evidence], sources: _Sources) -> tuple[Exhibit, ...]:
+    """The facts with their plots; what two facts share is drawn once."""
+    drawn: set[str] = set()
+    exhibits: list[Exhibit] = []
+    for fact in facts:
+        plots = tuple(one for one in _plots(fact, sources) if one.title not in drawn)
+        drawn.update(one.title for one in plots)
+        exhibits.append(_exhibit(fact, plots))
+    return tuple(exhibits)
+
+
+def _exhibit(fact: Evidence, plots: tuple[Plot, ...]) -> Exhibit:
     return Exhibit(
         claim=sentence(clean(fact.claim)),
         channel=_CHANNELS[fact.channel],
         strength=f"{figure(fact.strength, '')} × its fault-free noise",
         at=when(fact.at) if fact.at else "",
         bars=bars(fact),
-        plots=_plots(fact, sources),
+        plots=plots,
     )
 
 

@@ -52,7 +52,8 @@ def _timeline(story: Story) -> Iterator[str]:
     yield from ("", "Timeline (UTC)")
     widest = max(len(moment.offset) for moment in story.timeline)
     for moment in story.timeline:
-        where = f"{moment.entity}: " if moment.entity else ""
+        named = not moment.entity or moment.entity in moment.what
+        where = "" if named else f"{moment.entity}: "
         lead = f"  {moment.clock}  {moment.offset:>{widest}}  {moment.mark:<8}  "
         yield from _wrapped(f"{where}{moment.what}", lead)
     yield from _wrapped(story.timeline_note, "  ")

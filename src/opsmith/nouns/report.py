@@ -10,7 +10,7 @@ class Report:
     """The same answer in four forms; each holds no time but those of the incident itself.
 
     text: for a terminal; markdown: CommonMark with GFM tables; html: one file that loads nothing;
-    json: one object, by the schema in `explain/schemas/investigate.schema.json`.
+    json: one object, by the schema in `explain/schemas/investigate.json`.
     """
 
     text: str
