@@ -162,7 +162,7 @@ class _Bundle:
             return without
         found = reader(path, self.losses)
         if not found:
-            self.losses.note(part, f"{path.name}: nothing usable in it.")
+            self.losses.absent(part, f"{path.name} holds nothing that can be used.")
         return found
 
     def _metrics(self, naming: Naming) -> tuple[tuple[Series, ...], tuple[Edge, ...]]:
@@ -175,7 +175,7 @@ class _Bundle:
         if not found:
             self.losses.absent("metrics", f"no {' or '.join(METRICS)} in the bundle.")
         elif not any(found):
-            self.losses.note("metrics", "nothing usable in the metrics.")
+            self.losses.absent("metrics", "the metrics hold nothing that can be used.")
         return assemble.series(tuple(chain.from_iterable(found)), naming)
 
 

@@ -6,6 +6,7 @@ Source: Prometheus documentation, "Histograms and summaries" and `histogram_quan
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -31,6 +32,7 @@ STATUS_LABELS = (
     "result",
 )
 QUANTILE = 0.95
+_PROTOCOL = re.compile(r"[1-5](?:\d\d|xx)|ok|success|succeeded|true|0", re.IGNORECASE)
 _FAILED_WORDS = frozenset(
     [
         "error",
@@ -184,7 +186,9 @@ def _error_ratios(found: Iterable[RawSeries]) -> list[RawSeries]:
     made = []
     for (name, labels), members in groups.items():
         failed = [series for series in members if _failed(dict(series.labels))]
-        if len(members) > len(failed):
+        # A label such as result="miss" tells an outcome, but not whether anything failed.
+        telling = bool(failed) or any(_is_protocol(dict(series.labels)) for series in members)
+        if telling and len(members) > len(failed):
             times, (bad, number) = _growth([failed, members])
             values = np.divide(bad, number, out=np.full_like(bad, np.nan), where=number > 0)
             made.append(_gauge(f"{name}:error_ratio", labels, times, values))
@@ -193,6 +197,10 @@ def _error_ratios(found: Iterable[RawSeries]) -> list[RawSeries]:
 
 def _failed(labels: Mapping[str, str]) -> bool:
     return any(is_failure(labels[name]) for name in STATUS_LABELS if name in labels)
+
+
+def _is_protocol(labels: Mapping[str, str]) -> bool:
+    return any(_PROTOCOL.fullmatch(labels[name]) for name in STATUS_LABELS if name in labels)
 
 
 def _growth(groups: Sequence[list[RawSeries]]) -> tuple[Floats, list[Floats]]:

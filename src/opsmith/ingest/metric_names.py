@@ -69,8 +69,10 @@ _TAIL = re.compile(r"(_total|_sum|_count|_bucket|_max|_min|_avg|_mean|_p\d+|_cur
 _COUNTED = re.compile(r"_(total|count|sum|bucket)$")
 # What is counted one by one, when it stands last.
 _THINGS = re.compile(
-    r"(?:^|_)(connections?|conns?|requests?|fds|threads?|goroutines|messages?|errors?|restarts?"
-    r"|queue_(?:depth|size|length)|backlog|lag|pending|replicas|pods|sessions?|objects|keys)$"
+    r"(?:^|_)(connections?|conns?|clients|backends|requests?|fds|threads?|goroutines|messages?"
+    r"|errors?|restarts?|queue_(?:depth|size|length)|backlog|lag|pending|replicas|pods|sessions?"
+    r"|objects|keys|cores)"
+    r"(?:_(?:used|idle|active|in_use|open|free|max|min|limit|pending|waiting|usage|available))*$"
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NO_WORD = re.compile(r"[^a-z0-9]+")

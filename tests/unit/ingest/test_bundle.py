@@ -108,6 +108,17 @@ def test_any_part_may_be_missing_and_is_named(tmp_path: Path, name: str) -> None
     assert any(name in missing.what for missing in found.missing)
 
 
+def test_an_empty_file_is_a_lack_and_no_problem(tmp_path: Path) -> None:
+    (filled(tmp_path) / "changes.jsonl").write_text("")
+
+    found = bundle.check(tmp_path)
+
+    assert found.problems == ()
+    assert [lack.what for lack in found.lacking] == [
+        "changes.jsonl holds nothing that can be used."
+    ]
+
+
 def test_one_part_alone_is_enough(tmp_path: Path) -> None:
     (tmp_path / "metrics.om").write_text("up 1 1\n# EOF\n")
 

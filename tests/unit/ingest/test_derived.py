@@ -79,6 +79,14 @@ def test_statuses_that_never_fail_have_the_ratio_zero() -> None:
     assert found["http_total:error_ratio"].values.tolist() == [0.0]
 
 
+def test_an_outcome_that_is_no_status_has_no_ratio() -> None:
+    found = by_name(
+        raw("look_total", [0, 1], result="hit"), raw("look_total", [0, 1], result="miss")
+    )
+
+    assert set(found) == {"look_total"}
+
+
 def test_a_sum_without_its_count_and_bad_bounds_make_nothing() -> None:
     found = by_name(
         raw("a_sum", [0, 1]),

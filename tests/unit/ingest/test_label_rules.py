@@ -124,6 +124,7 @@ def test_names_tell_what_side_is_measured(name: str, aspect: Aspect) -> None:
         ("a_requests_total", Unit.COUNT, 1.0),
         ("a_seconds_count", Unit.COUNT, 1.0),
         ("process_open_fds", Unit.COUNT, 1.0),
+        ("db_pool_connections_used", Unit.COUNT, 1.0),
         ("wibble", Unit.UNKNOWN, 1.0),
     ],
 )
