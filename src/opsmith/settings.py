@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from opsmith.errors import BadInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,11 +20,23 @@ class Settings:
     data_dir: where opsmith keeps its state.
     prometheus_url: base URL of a Prometheus-compatible server, None for none.
     debug: show errors with their traceback (1 for yes).
+    alertmanager_url: base URL of an Alertmanager to reconcile with, None for none.
+    scrape_interval_s: how far apart the samples of the metrics server are, seconds.
+    listen: host and port of the HTTP face; other than loopback needs a key.
+    public_url: where people reach the HTTP face, for links in notices; empty for no links.
+    notify_file: YAML file of the places to notify, None for none.
+    key: what callers of the HTTP face must show; empty for none.
     """
 
     data_dir: Path
     prometheus_url: str | None = None
     debug: bool = False
+    alertmanager_url: str | None = None
+    scrape_interval_s: float = 15.0
+    listen: str = "127.0.0.1:8417"
+    public_url: str = ""
+    notify_file: Path | None = None
+    key: str = field(default="", repr=False)
 
 
 def wants_debug(environ: Mapping[str, str] | None = None) -> bool:
@@ -39,4 +53,23 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         data_dir=Path(source.get("OPSMITH_DATA_DIR") or home / "opsmith"),
         prometheus_url=source.get("OPSMITH_PROMETHEUS_URL") or None,
         debug=wants_debug(source),
+        alertmanager_url=source.get("OPSMITH_ALERTMANAGER_URL") or None,
+        scrape_interval_s=_number(source, "OPSMITH_SCRAPE_INTERVAL_S", 15.0),
+        listen=source.get("OPSMITH_LISTEN") or "127.0.0.1:8417",
+        public_url=source.get("OPSMITH_PUBLIC_URL", "").rstrip("/"),
+        notify_file=Path(notify) if (notify := source.get("OPSMITH_NOTIFY_FILE")) else None,
+        key=source.get("OPSMITH_KEY", ""),
     )
+
+
+def _number(source: Mapping[str, str], name: str, default: float) -> float:
+    text = source.get(name, "")
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise BadInput(f"{name} is {text[:40]!r}; it must be a number above 0.")
+    return value

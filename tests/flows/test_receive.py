@@ -114,3 +114,16 @@ async def test_an_alert_without_times_is_kept_too() -> None:
     await again.load()
 
     assert again.firing == inbox.firing
+
+
+async def test_what_was_missed_in_a_downtime_is_made_up_for() -> None:
+    inbox = Inbox(MemoryLedger(), tell=Told())
+    await inbox.receive([alert("ended"), alert("stays")], now=NOW)
+
+    changed = await inbox.reconcile([alert("stays"), alert("began")], now=NOW)
+
+    assert sorted((e.alert.fingerprint, e.state) for e in changed) == [
+        ("began", EpisodeState.FIRING),
+        ("ended", EpisodeState.RESOLVED),
+    ]
+    assert await inbox.reconcile([alert("stays"), alert("began")], now=NOW) == ()

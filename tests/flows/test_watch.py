@@ -202,3 +202,18 @@ async def test_what_makes_no_sense_is_refused(watch: Watch, world: World) -> Non
         await watch.merge(name, name, principal="ann")
     with pytest.raises(BadInput, match="not all"):
         await watch.split(name, frozenset({"of-cart"}), principal="ann")
+
+
+async def test_what_another_process_says_is_heard(
+    watch: Watch, world: World, ledger: MemoryLedger
+) -> None:
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0.1)
+    other = Watch(ledger, look=world.look, announce=world.announce, clock=world.clock)
+    await other.load()
+    name = watch.incidents()[0].id
+
+    await other.confirm(name, None, principal="ann")
+    await watch.take([episode("cart", fires=False)])
+
+    assert watch.incident(name).state is IncidentState.CONFIRMED

@@ -1,4 +1,4 @@
-"""States on the ledger: episodes and incidents as entries, and read back from records."""
+"""States on the ledger: episodes, incidents and changes as entries, and read back."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pydantic import TypeAdapter
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.record import Entry, Record
+from opsmith.nouns.signals import Change
 
 ALERT = "alert"
 INCIDENT = "incident"
+CHANGE = "change"
 
 _EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
+_CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 
 
@@ -38,3 +41,14 @@ def of_incident(incident: Incident, *, at: datetime, principal: str = "opsmith")
 def to_incident(record: Record) -> Incident:
     """The incident that `of_incident` wrote."""
     return _INCIDENT.validate_json(record.entry.body)
+
+
+def of_change(change: Change, *, at: datetime, principal: str = "webhook") -> Entry:
+    """The entry that records a change; its subject is what was changed."""
+    body = _CHANGE.dump_json(change).decode()
+    return Entry(kind=CHANGE, subject=str(change.entity), body=body, at=at, principal=principal)
+
+
+def to_change(record: Record) -> Change:
+    """The change that `of_change` wrote."""
+    return _CHANGE.validate_json(record.entry.body)

@@ -28,10 +28,22 @@ def _bundle() -> click.Command:
     return bundle
 
 
+def _incident() -> click.Command:
+    from opsmith.cli.incident import incident
+
+    return incident
+
+
 def _investigate() -> click.Command:
     from opsmith.cli.investigate import investigate
 
     return investigate
+
+
+def _up() -> click.Command:
+    from opsmith.cli.up import up
+
+    return up
 
 
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
@@ -39,7 +51,9 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
     "completion": ("Print the completion script of a shell.", _completion),
     "doctor": ("Say what is installed, reachable and missing.", _doctor),
+    "incident": ("See incidents, confirm, reject, merge and split them.", _incident),
     "investigate": ("Find the root cause of a recorded incident.", _investigate),
+    "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }
 
 PLUGIN_GROUP = "opsmith.commands"

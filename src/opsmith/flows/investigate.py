@@ -1,20 +1,39 @@
-"""investigate: a recorded incident in, its report out."""
+"""investigate: a recorded incident in, its diagnosis and report out."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from opsmith.explain.report import explain
+from opsmith.explain.verdict import verdict
 from opsmith.ingest import bundle
 from opsmith.localise.diagnose import localise
-from opsmith.nouns.diagnosis import PathWeights
+from opsmith.nouns.diagnosis import Diagnosis, PathWeights
+from opsmith.nouns.recording import Recording
 from opsmith.nouns.report import Report
 
 
-def investigate(folder: Path, *, top: int, path_weights: PathWeights) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Investigation:
+    """What came of it. sentence: the verdict as the report says it."""
+
+    recording: Recording
+    diagnosis: Diagnosis
+    report: Report
+    sentence: str
+
+
+def investigate(folder: Path, *, top: int, path_weights: PathWeights) -> Investigation:
     """Read the bundle in `folder`, find its cause, and tell it with the `top` likeliest.
 
     Raises `BadInput` when the folder holds no usable bundle.
     """
     recording = bundle.read(folder)
-    return explain(localise(recording, path_weights=path_weights), recording, top=top)
+    diagnosis = localise(recording, path_weights=path_weights)
+    return Investigation(
+        recording=recording,
+        diagnosis=diagnosis,
+        report=explain(diagnosis, recording, top=top),
+        sentence=verdict(diagnosis),
+    )

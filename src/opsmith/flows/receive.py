@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from opsmith.audit.states import ALERT, of_episode, to_episode
@@ -44,6 +45,21 @@ class Inbox:
     def firing(self) -> tuple[Episode, ...]:
         """The alerts that fire now."""
         return tuple(e for e in self._episodes.values() if e.state is EpisodeState.FIRING)
+
+    def episode(self, fingerprint: str) -> Episode | None:
+        """The newest state of one alert."""
+        return self._episodes.get(fingerprint)
+
+    async def reconcile(self, active: Sequence[Alert], *, now: datetime) -> tuple[Episode, ...]:
+        """Take the sender's own account of what fires: missed starts and missed ends.
+
+        An alert that we think fires and the sender does not know ended while nobody told us.
+        """
+        known = {alert.fingerprint for alert in active}
+        ended = [
+            replace(e.alert, ends_at=now) for e in self.firing if e.alert.fingerprint not in known
+        ]
+        return await self.receive((*active, *ended), now=now)
 
     async def receive(self, alerts: Sequence[Alert], *, now: datetime) -> tuple[Episode, ...]:
         """Take alerts as they arrive; the episodes that they changed.

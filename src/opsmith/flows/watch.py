@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from opsmith.audit.states import INCIDENT, of_incident, to_incident
 from opsmith.errors import BadInput, NotFound, OpsmithError
 from opsmith.localise.grouping import home, joined, merged, neighbours, opened, similar, split
-from opsmith.nouns.episode import Episode
+from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.incident import ENDED, Blame, Incident, IncidentState, Verdict
+from opsmith.nouns.record import Record
 from opsmith.nouns.topology import Topology
 from opsmith.seams.ledger import Ledger, Wanted
 
@@ -52,14 +54,13 @@ class Watch:
         self._beside = neighbours(Topology())
         self._turn = asyncio.Lock()
         self._looking: dict[str, asyncio.Task[None]] = {}
+        self._read_to = 0
         self.failed_looks = 0
 
     async def load(self) -> None:
         """Read back what the ledger knows; call once before anything else."""
         wanted = Wanted(kind=INCIDENT, latest=True, limit=MOST_KEPT)
-        for record in await self._ledger.read(wanted):
-            incident = to_incident(record)
-            self._incidents[incident.id] = incident
+        self._believe(await self._ledger.read(wanted))
 
     def know(self, topology: Topology) -> None:
         """Use `topology` to tell from now on what is near what."""
@@ -77,12 +78,12 @@ class Watch:
 
     async def take(self, episodes: Sequence[Episode]) -> None:
         """Put changed alerts where they belong and look into what is now firing."""
-        async with self._turn:
+        async with self._taking_turns():
             now = self._clock()
             touched: dict[str, Incident] = {}
             for episode in episodes:
-                incident = self._place(episode, touched, now=now)
-                touched[incident.id] = incident
+                if (incident := self._place(episode, touched, now=now)) is not None:
+                    touched[incident.id] = incident
             await self._keep(touched.values())
         for incident in touched.values():
             if incident.firing:
@@ -90,7 +91,7 @@ class Watch:
 
     async def tick(self) -> None:
         """Resolve what has been calm for long enough; call every now and then."""
-        async with self._turn:
+        async with self._taking_turns():
             now = self._clock()
             calm = [
                 replace(incident, state=IncidentState.RESOLVED, updated_at=now)
@@ -105,7 +106,7 @@ class Watch:
 
         Raises `BadInput` when neither says who is to blame.
         """
-        async with self._turn:
+        async with self._taking_turns():
             incident = self.incident(name)
             verdict = incident.verdict
             cause = blame or (verdict.blame if verdict else None)
@@ -121,7 +122,7 @@ class Watch:
 
     async def reject(self, name: str, *, principal: str) -> Incident:
         """Record that the cause found is wrong. Raises `BadInput` when none was found."""
-        async with self._turn:
+        async with self._taking_turns():
             incident = self.incident(name)
             blame = incident.verdict.blame if incident.verdict else None
             if blame is None:
@@ -139,7 +140,7 @@ class Watch:
 
     async def merge(self, name: str, other: str, *, principal: str) -> Incident:
         """Give the alerts of `other` to incident `name`. Raises `BadInput` for one and itself."""
-        async with self._turn:
+        async with self._taking_turns():
             if name == other:
                 raise BadInput("An incident cannot be merged with itself.")
             whole, gone = merged(self.incident(name), self.incident(other), now=self._clock())
@@ -154,7 +155,7 @@ class Watch:
 
         Raises `BadInput` when an alert is not in it, or when one side would be empty.
         """
-        async with self._turn:
+        async with self._taking_turns():
             incident = self.incident(name)
             known = {member.fingerprint for member in incident.members}
             if not fingerprints or not fingerprints < known:
@@ -175,16 +176,34 @@ class Watch:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _place(self, episode: Episode, touched: dict[str, Incident], *, now: datetime) -> Incident:
-        standing = [touched.get(i.id, i) for i in self._incidents.values()]
-        standing += [i for i in touched.values() if i.id not in self._incidents]
+    @asynccontextmanager
+    async def _taking_turns(self) -> AsyncIterator[None]:
+        """One change at a time, each on what other processes wrote meanwhile."""
+        async with self._turn:
+            wanted = Wanted(kind=INCIDENT, after=self._read_to, limit=MOST_KEPT)
+            self._believe(await self._ledger.read(wanted))
+            yield
+
+    def _believe(self, records: Sequence[Record]) -> None:
+        for record in records:
+            incident = to_incident(record)
+            self._incidents[incident.id] = incident
+            self._read_to = record.seq
+
+    def _place(
+        self, episode: Episode, touched: dict[str, Incident], *, now: datetime
+    ) -> Incident | None:
+        """The incident with this alert in it; None for one that ended and was never seen."""
+        standing = {**self._incidents, **touched}.values()
         live = [incident for incident in standing if incident.state not in ENDED]
-        fingerprint = episode.alert.fingerprint
-        own = next((i for i in live if any(m.fingerprint == fingerprint for m in i.members)), None)
-        place = own or home(episode.alert.entity, live, beside=self._beside, now=now)
-        if place is None:
-            return opened(episode, now=now)
-        return joined(place, episode, now=now)
+        fires = episode.state is EpisodeState.FIRING
+        own = _holding(episode.alert.fingerprint, live if fires else standing)
+        if own is not None:
+            return joined(own, episode, now=now)
+        if not fires:
+            return None
+        place = home(episode.alert.entity, live, beside=self._beside, now=now)
+        return opened(episode, now=now) if place is None else joined(place, episode, now=now)
 
     async def _keep(self, incidents: Iterable[Incident], *, principal: str = "opsmith") -> None:
         """Write first, then believe, then tell."""
@@ -218,10 +237,16 @@ class Watch:
             await self._judge(name, verdict)
 
     async def _judge(self, name: str, verdict: Verdict) -> None:
-        async with self._turn:
+        async with self._taking_turns():
             incident = self._incidents[name]
             if incident.state in ENDED:
                 return
             seen = replace(incident, verdict=verdict)
             confirmed = [i for i in self._incidents.values() if i.confirmed is not None]
             await self._keep([replace(seen, similar=similar(seen, confirmed))])
+
+
+def _holding(fingerprint: str, incidents: Iterable[Incident]) -> Incident | None:
+    """The incident that this alert is in, the latest of several."""
+    holding = [i for i in incidents if any(m.fingerprint == fingerprint for m in i.members)]
+    return max(holding, key=lambda incident: incident.updated_at, default=None)

@@ -14,12 +14,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
+from opsmith.errors import BadAnswer, BadInput
 from opsmith.ingest import label_rules, metric_names
 from opsmith.ingest.files import document
 from opsmith.ingest.json_door import fields, instant, items, pairs, text
 from opsmith.ingest.losses import Losses
 from opsmith.ingest.naming import Naming
-from opsmith.nouns.entity import Entity
+from opsmith.nouns.entity import LONGEST_NAME, Entity, EntityKind
 from opsmith.nouns.redaction import redact_pairs
 from opsmith.nouns.series import Aspect
 from opsmith.nouns.signals import Alert, AlertSource, Direction
@@ -87,6 +88,55 @@ def read(path: Path, naming: Naming, losses: Losses) -> tuple[Alert, ...]:
         key = (alert.fingerprint, alert.starts_at)
         merged[key] = replace(alert, ends_at=max(ends, default=None))
     return tuple(merged.values())
+
+
+def from_webhook(body: bytes) -> tuple[Alert, ...]:
+    """The alerts of one notification, each as it was sent; none is dropped.
+
+    An alert whose labels name no entity is about `external:` its own name.
+    Raises `BadInput` when the body is no notification of Alertmanager's webhook, version 4.
+    """
+    try:
+        told = fields(orjson.loads(body))
+    except orjson.JSONDecodeError as error:
+        raise BadInput(f"The notification is not JSON: {error.msg}.") from error
+    if told.get("version") != "4" or not isinstance(told.get("alerts"), list):
+        raise BadInput(
+            "This is no notification of Alertmanager's webhook, version 4.",
+            hint="Point a `webhook_configs` receiver at this address.",
+        )
+    naming = Naming()
+    return tuple(_kept(alert, naming) for _, alert in _told(told))
+
+
+def from_api(body: bytes) -> tuple[Alert, ...]:
+    """The alerts that Alertmanager's API (version 2) says fire now.
+
+    Raises `BadAnswer` when the body is no list of alerts.
+    """
+    try:
+        told: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadAnswer(f"Alertmanager answered no JSON: {error.msg}.") from error
+    if not isinstance(told, list):
+        raise BadAnswer("Alertmanager answered no list of alerts.")
+    naming = Naming()
+    # An active alert's endsAt is when it would end by silence, not when it ended.
+    return tuple(_kept({**fields(one), "status": "firing"}, naming) for one in told)
+
+
+def _kept(told: Mapping[str, object], naming: Naming) -> Alert:
+    alert = _alert(told, naming)
+    if alert is not None:
+        return alert
+    labels = dict(pairs(told.get("labels")))
+    name = "".join(mark for mark in labels.get("alertname", "") if mark.isprintable())
+    nobody = Entity(kind=EntityKind.EXTERNAL, name=name[:LONGEST_NAME] or "unnamed alert")
+    stated = {**labels, "entity": str(nobody)}
+    known = _alert({**told, "labels": stated}, naming)
+    if known is None:
+        raise BadInput("An alert could not be read.")
+    return replace(known, labels=_shown(labels))
 
 
 def _told(value: object) -> Iterator[tuple[str, Mapping[str, object]]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import orjson
 
+from opsmith.errors import BadInput
 from opsmith.ingest.files import lines
 from opsmith.ingest.json_door import fields, instant, text
 from opsmith.ingest.losses import Losses
@@ -29,6 +30,18 @@ def read(path: Path, naming: Naming, losses: Losses) -> tuple[Change, ...]:
         else:
             losses.line("changes", path.name, number, change)
     return tuple(sorted(found, key=lambda change: (change.at, change.entity)))
+
+
+def from_webhook(body: bytes) -> Change:
+    """One change as a webhook tells it, in the form of a line of `changes.jsonl`.
+
+    Raises `BadInput` when it is not of that form.
+    """
+    change = _change(body, Naming())
+    if isinstance(change, Change):
+        return change
+    what = change.removesuffix(" the line is dropped.").removesuffix(";")
+    raise BadInput(f"The change was not taken: {what}.")
 
 
 def _change(line: bytes, naming: Naming) -> Change | str:

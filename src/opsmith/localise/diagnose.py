@@ -35,6 +35,8 @@ NO_RATES = BaseRates()
 MOST_EVIDENCE = 8
 # Nothing louder than this, in units of noise, means that nothing is ill.
 QUIET = 1.0
+# Fewer alerts than this, with nothing measured, are no storm whose pattern could be read.
+FEWEST_ALERTS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -144,6 +146,8 @@ def verdict(
     measured = bool(recording.series) or recording.spans is not None
     if measured and not recording.alerts and max(strengths, default=0.0) < QUIET:
         return Status.HEALTHY, ("nothing left its usual range, and no alert was recorded",)
+    if not measured and len(recording.alerts) < FEWEST_ALERTS:
+        return Status.INCONCLUSIVE, ("a few alerts alone say who suffers, not why",)
     reasons = doubts(np.array(ranked.chances), strengths)
     return (Status.INCONCLUSIVE, reasons) if reasons else (Status.DIAGNOSED, ())
 

@@ -27,7 +27,7 @@ def investigate(folder: Path, *, top: int, path_weights: PathWeights) -> Report:
     """The report on a recorded incident. Raises `BadInput` when there is no usable bundle."""
     from opsmith.flows.investigate import investigate as investigate_bundle
 
-    return investigate_bundle(folder, top=top, path_weights=path_weights)
+    return investigate_bundle(folder, top=top, path_weights=path_weights).report
 
 
 def check_bundle(folder: Path) -> BundleCheck:

@@ -1,0 +1,60 @@
+"""`opsmith up`: watch beside an existing Prometheus and Alertmanager."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from opsmith.errors import AskError
+
+
+@click.command()
+@click.option("--prometheus", metavar="URL", help="The Prometheus-compatible server to ask.")
+@click.option("--alertmanager", metavar="URL", help="The Alertmanager to reconcile with.")
+@click.option("--listen", metavar="HOST:PORT", help="Where to answer; 127.0.0.1:8417 if unset.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the state is kept.")
+def up(
+    prometheus: str | None, alertmanager: str | None, listen: str | None, data_dir: Path | None
+) -> None:
+    """Watch: take alerts, find their causes, show them on a page and over HTTP.
+
+    Point a webhook_configs receiver of Alertmanager at http://HOST:PORT/webhook/alertmanager.
+    Other than on loopback it answers only those who show OPSMITH_KEY.
+    """
+    from importlib.metadata import version
+
+    import uvicorn
+
+    from opsmith import settings
+    from opsmith.http.access import is_loopback
+    from opsmith.http.api import create
+    from opsmith.wiring.live import App
+
+    known = settings.load()
+    chosen = replace(
+        known,
+        prometheus_url=prometheus or known.prometheus_url,
+        alertmanager_url=alertmanager or known.alertmanager_url,
+        listen=listen or known.listen,
+        data_dir=data_dir or known.data_dir,
+    )
+    host, port = _address(chosen.listen)
+    if not chosen.key and not is_loopback(host):
+        raise AskError(
+            f"{host} can be reached from other machines, and no key is set.",
+            hint="Set OPSMITH_KEY, or listen on 127.0.0.1.",
+        )
+    app = App(chosen, version=version("opsmith"))
+    click.echo(f"opsmith answers on http://{chosen.listen}", err=True)
+    uvicorn.run(
+        create(app, key=chosen.key), host=host, port=port, log_level="warning", server_header=False
+    )
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004 - the last port
+        raise AskError(f"{listen[:80]!r} is not HOST:PORT.")
+    return host.strip("[]"), int(port)

@@ -1,0 +1,123 @@
+"""capture: what can be known of an incident now, gathered from all sources into a bundle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from opsmith.errors import WorldError
+from opsmith.ingest.bundle_write import Kept, write
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.episode import Episode
+from opsmith.nouns.recording import Window
+from opsmith.nouns.series import Series
+from opsmith.nouns.signals import Change
+from opsmith.seams.metrics import Metrics
+
+# What precedes the first alert and counts as normal: long enough that a fault which grew for
+# a quarter of an hour before anybody noticed still leaves half an hour of health.
+BEFORE = timedelta(minutes=45)
+# Alerts wait (`for:` 1 to 5 minutes is common) before they fire.
+LEAD = timedelta(minutes=5)
+
+# The RED and USE metrics by the conventions of Prometheus' naming, buckets left out: a
+# quantile from them costs ten times the samples and localise reads mean and count.
+# Source: Prometheus, "Metric and label naming"; Gregg (2013), The USE Method.
+WANTED = (
+    ".*(requests?|errors?|failures?|exceptions?|retries|timeouts?|restarts?|rejected|evict).*"
+    "|.+_(seconds|duration|latency)[a-z_]*_(sum|count)"
+    "|.*(cpu|mem|rss|fds|threads|pool|conn|queue|lag|backlog|disk|filesystem|cache|hit|miss"
+    "|network|quota|limit|throttl|start_time).*"
+    "|up"
+)
+UNWANTED = (
+    ".*_bucket|.*_created|go_.*|python_.*|scrape_.*|prometheus_.*|promhttp_.*|alertmanager_.*"
+    "|ALERTS.*|opsmith_.*"
+)
+SELECTOR = f'{{__name__=~"{WANTED}",__name__!~"{UNWANTED}"}}'
+
+
+@dataclass(slots=True, kw_only=True)
+class Buffer:
+    """The newest export requests of one signal, as they came; the oldest give way.
+
+    budget_bytes: how much is kept. dropped: requests that gave way before their time.
+    """
+
+    budget_bytes: int
+    keep_for: timedelta = BEFORE
+    dropped: int = 0
+    _held: deque[tuple[datetime, bytes]] = field(default_factory=deque)
+    _bytes: int = 0
+
+    def add(self, request: bytes, *, now: datetime) -> None:
+        """Keep one request."""
+        self._held.append((now, request))
+        self._bytes += len(request)
+        while self._held and now - self._held[0][0] > self.keep_for:
+            self._bytes -= len(self._held.popleft()[1])
+        while self._bytes > self.budget_bytes:
+            self._bytes -= len(self._held.popleft()[1])
+            self.dropped += 1
+
+    def lines(self) -> tuple[bytes, ...]:
+        """All that is kept, oldest first."""
+        return tuple(request for _, request in self._held)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Where evidence comes from. metrics: None when no server is configured."""
+
+    metrics: Metrics | None
+    traces: Buffer
+    logs: Buffer
+    step: timedelta
+    selector: str = SELECTOR
+
+
+async def capture(
+    folder: Path,
+    *,
+    sources: Sources,
+    episodes: Sequence[Episode],
+    changes: Sequence[Change],
+    now: datetime,
+) -> tuple[str, ...]:
+    """Write the bundle `folder` of the alerts in `episodes`; what could not be had, in words.
+
+    A metrics server that does not answer costs its part, not the bundle.
+    """
+    starts = [e.alert.starts_at for e in episodes if e.alert.starts_at] or [now]
+    first = min(*starts, now)
+    lost: tuple[str, ...] = ()
+    series: tuple[Series, ...] = ()
+    if sources.metrics is not None:
+        try:
+            series = await sources.metrics.query_range(
+                sources.selector, start=first - BEFORE, end=now, step=sources.step
+            )
+        except WorldError as error:
+            lost = (f"metrics: {error}",)
+    kept = Kept(
+        name=folder.name,
+        window=Window(start=first - LEAD, end=now + sources.step),
+        alerting=_suffering(episodes),
+        series=series,
+        alerts=tuple(episode.alert for episode in episodes),
+        traces=sources.traces.lines(),
+        logs=sources.logs.lines(),
+        changes=tuple(change for change in changes if change.at >= first - BEFORE),
+    )
+    await asyncio.to_thread(write, folder, kept)
+    return lost
+
+
+def _suffering(episodes: Sequence[Episode]) -> tuple[Entity, ...]:
+    """Who the first of the loudest alerts is about: there the path starts."""
+    loud = [e for e in episodes if e.alert.severity in ("critical", "page", "slo")] or episodes
+    return tuple(dict.fromkeys(episode.alert.entity for episode in loud))[:3]

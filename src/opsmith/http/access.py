@@ -1,0 +1,84 @@
+"""Access: who may come in. Without a key only this machine, and only under a local name."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import secrets
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from opsmith.http.problems import problem
+
+# Liveness must answer a kubelet that has no key; it says nothing but that we live.
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+# No honest body is larger: Alertmanager's groups are some hundred kilobytes at most, OTLP
+# exporters send up to 4 MiB by default.
+LARGEST_BODY = 16 * 1024 * 1024
+
+
+class Gate:
+    """Lets a request through to `app`, or answers for it.
+
+    key: what a caller must show, as `Authorization: Bearer KEY` or as the password of Basic;
+        empty when none is set. Then the Host header must name this machine, so that a page
+        from elsewhere cannot reach in through the browser (DNS rebinding).
+    """
+
+    def __init__(self, app: ASGIApp, *, key: str) -> None:
+        self._app = app
+        self._key = key
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401, 403 or 413 here, or pass on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = self._refusal(scope["path"], Headers(scope=scope))
+        await (refusal or self._app)(scope, receive, send)
+
+    def _refusal(self, path: str, headers: Headers) -> Response | None:
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > LARGEST_BODY:
+            return problem(413, f"A body may have {LARGEST_BODY} bytes at most.")
+        if path in OPEN_PATHS:
+            return None
+        if self._key:
+            return None if self._knows(headers.get("authorization", "")) else _unknown()
+        host = headers.get("host", "").rsplit(":", 1)[0] if headers.get("host") else ""
+        if host in LOCAL_NAMES or headers.get("host") in LOCAL_NAMES:
+            return None
+        return problem(
+            403, "Without a key opsmith answers to localhost only; set one to be reached."
+        )
+
+    def _knows(self, authorization: str) -> bool:
+        scheme, _, shown = authorization.partition(" ")
+        if scheme.lower() == "basic":
+            shown = _password(shown)
+        return secrets.compare_digest(shown.encode(), self._key.encode())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether listening on `host` is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _password(shown: str) -> str:
+    try:
+        return base64.b64decode(shown, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def _unknown() -> Response:
+    response = problem(401, "Show the key as `Authorization: Bearer KEY` or as a Basic password.")
+    response.headers["WWW-Authenticate"] = 'Bearer realm="opsmith", Basic realm="opsmith"'
+    return response

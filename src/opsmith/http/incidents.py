@@ -1,0 +1,78 @@
+"""Routes for incidents: list, show, and what people say of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Body
+from fastapi.responses import FileResponse, StreamingResponse
+
+from opsmith.errors import NotFound
+from opsmith.http.events import Bus
+from opsmith.http.shapes import BlameShape, IncidentShape, MergeShape, SplitShape
+from opsmith.wiring.live import App
+
+# Whoever holds the key of the HTTP face; principals of their own come with sessions.
+PRINCIPAL = "http"
+
+
+def routes(app: App, bus: Bus) -> APIRouter:
+    """All routes under /v1 that are about incidents."""
+    router = APIRouter(prefix="/v1", tags=["incidents"])
+
+    @router.get("/incidents")
+    async def incidents(limit: int = 100) -> list[IncidentShape]:
+        """The incidents, the one that changed last first."""
+        return [IncidentShape.of(one) for one in app.watch.incidents()[: max(0, limit)]]
+
+    @router.get("/incidents/{name}")
+    async def incident(name: str) -> IncidentShape:
+        """One incident."""
+        return IncidentShape.of(app.watch.incident(name))
+
+    @router.get("/incidents/{name}/report.html")
+    async def report(name: str) -> FileResponse:
+        """The report of the last look, one self-contained page."""
+        path = app.report(app.watch.incident(name).id)
+        if path is None:
+            raise NotFound(f"Incident {name} has no report yet.")
+        return FileResponse(path, media_type="text/html")
+
+    @router.get("/events")
+    async def events() -> StreamingResponse:
+        """A stream of `incident` events, each with the id of an incident that changed."""
+        return StreamingResponse(bus.listen(), media_type="text/event-stream")
+
+    _sayings(router, app)
+    return router
+
+
+def _sayings(router: APIRouter, app: App) -> None:
+    """Confirm, reject, merge, split."""
+
+    @router.post("/incidents/{name}/confirm")
+    async def confirm(
+        name: str, cause: Annotated[BlameShape | None, Body()] = None
+    ) -> IncidentShape:
+        """Say that the verdict is right, or what the cause was."""
+        blame = cause.blame() if cause else None
+        return IncidentShape.of(await app.watch.confirm(name, blame, principal=PRINCIPAL))
+
+    @router.post("/incidents/{name}/reject")
+    async def reject(name: str) -> IncidentShape:
+        """Say that the verdict is wrong."""
+        return IncidentShape.of(await app.watch.reject(name, principal=PRINCIPAL))
+
+    @router.post("/incidents/{name}/merge")
+    async def merge(name: str, wanted: MergeShape) -> IncidentShape:
+        """Take the alerts of another incident."""
+        return IncidentShape.of(await app.watch.merge(name, wanted.other, principal=PRINCIPAL))
+
+    @router.post("/incidents/{name}/split")
+    async def split(name: str, wanted: SplitShape) -> list[IncidentShape]:
+        """Move some alerts to an incident of their own."""
+        alerts = frozenset(wanted.alerts)
+        return [
+            IncidentShape.of(part)
+            for part in await app.watch.split(name, alerts, principal=PRINCIPAL)
+        ]

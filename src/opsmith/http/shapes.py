@@ -1,0 +1,189 @@
+"""Shapes: what the HTTP face takes and gives, as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from opsmith.nouns.cause import CauseKind
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.episode import Episode
+from opsmith.nouns.incident import Blame, Incident, Verdict
+from opsmith.nouns.signals import Change
+
+
+class Taken(BaseModel):
+    """How many alerts changed something; repeats of what is known do not."""
+
+    changed: int
+
+
+class AlertShape(BaseModel):
+    """The newest state of one alert."""
+
+    fingerprint: str
+    name: str
+    entity: str
+    severity: str
+    state: str
+    round: int
+    flapping: bool
+    starts_at: datetime | None
+    ends_at: datetime | None
+    labels: dict[str, str]
+
+    @classmethod
+    def of(cls, episode: Episode) -> AlertShape:
+        """Show an episode."""
+        alert = episode.alert
+        return cls(
+            fingerprint=alert.fingerprint,
+            name=alert.name,
+            entity=str(alert.entity),
+            severity=alert.severity,
+            state=episode.state,
+            round=episode.round,
+            flapping=episode.flapping,
+            starts_at=alert.starts_at,
+            ends_at=alert.ends_at,
+            labels=dict(alert.labels),
+        )
+
+
+class ChangeShape(BaseModel):
+    """A change as it was taken."""
+
+    at: datetime
+    entity: str
+    kind: str
+    summary: str
+    version: str | None
+
+    @classmethod
+    def of(cls, change: Change) -> ChangeShape:
+        """Show a change."""
+        return cls(
+            at=change.at,
+            entity=str(change.entity),
+            kind=change.kind,
+            summary=change.summary,
+            version=change.version,
+        )
+
+
+class BlameShape(BaseModel):
+    """A component and a kind of fault."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    entity: str = Field(examples=["service:checkout"])
+    kind: CauseKind
+
+    @classmethod
+    def of(cls, blame: Blame) -> BlameShape:
+        """Show a blame."""
+        return cls(entity=str(blame.entity), kind=blame.kind)
+
+    def blame(self) -> Blame:
+        """The noun. Raises `BadInput` when the entity is not TYPE:NAME."""
+        return Blame(entity=Entity.parse(self.entity), kind=self.kind)
+
+
+class VerdictShape(BaseModel):
+    """What the last look found; path has the cause first."""
+
+    status: str
+    cause: BlameShape | None
+    confidence: float
+    path: list[str]
+    sentence: str
+    found_at: datetime
+    onset: datetime | None
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> VerdictShape:
+        """Show a verdict."""
+        return cls(
+            status=verdict.status,
+            cause=BlameShape.of(verdict.blame) if verdict.blame else None,
+            confidence=verdict.confidence,
+            path=list(map(str, verdict.path)),
+            sentence=verdict.sentence,
+            found_at=verdict.found_at,
+            onset=verdict.onset,
+        )
+
+
+class MemberShape(BaseModel):
+    """One alert of an incident."""
+
+    fingerprint: str
+    name: str
+    entity: str
+    severity: str
+    firing: bool
+    joined_at: datetime
+
+
+class IncidentShape(BaseModel):
+    """One incident; report is where its page is, None while there is no verdict."""
+
+    id: str
+    state: str
+    title: str
+    opened_at: datetime
+    updated_at: datetime
+    firing: int
+    alerts: list[MemberShape]
+    verdict: VerdictShape | None
+    similar: list[str]
+    confirmed: BlameShape | None
+    rejected: list[BlameShape]
+    merged_into: str | None
+    report: str | None
+
+    @classmethod
+    def of(cls, incident: Incident) -> IncidentShape:
+        """Show an incident."""
+        return cls(
+            id=incident.id,
+            state=incident.state,
+            title=incident.title,
+            opened_at=incident.opened_at,
+            updated_at=incident.updated_at,
+            firing=incident.firing,
+            alerts=[
+                MemberShape(
+                    fingerprint=m.fingerprint,
+                    name=m.name,
+                    entity=str(m.entity),
+                    severity=m.severity,
+                    firing=m.firing,
+                    joined_at=m.joined_at,
+                )
+                for m in incident.members
+            ],
+            verdict=VerdictShape.of(incident.verdict) if incident.verdict else None,
+            similar=list(incident.similar),
+            confirmed=BlameShape.of(incident.confirmed) if incident.confirmed else None,
+            rejected=list(map(BlameShape.of, incident.rejected)),
+            merged_into=incident.merged_into,
+            report=f"/v1/incidents/{incident.id}/report.html" if incident.verdict else None,
+        )
+
+
+class MergeShape(BaseModel):
+    """Which incident gives its alerts."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    other: str
+
+
+class SplitShape(BaseModel):
+    """Which alerts leave, by fingerprint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    alerts: list[str] = Field(min_length=1)

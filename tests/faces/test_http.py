@@ -1,0 +1,164 @@
+"""The HTTP face over the real app, with a real ledger and no server behind it."""
+
+import base64
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from opsmith.http.api import create
+from opsmith.settings import Settings
+from opsmith.wiring.live import App
+
+
+def told(
+    name: str = "cart", *, status: str = "firing", start: str = "2026-01-01T00:00:00Z"
+) -> object:
+    return {
+        "version": "4",
+        "status": status,
+        "alerts": [
+            {
+                "status": status,
+                "labels": {"alertname": "Slow", "service": name, "severity": "critical"},
+                "annotations": {"summary": "<script>document.title='owned'</script>"},
+                "startsAt": start,
+                "endsAt": "2026-01-01T00:05:00Z"
+                if status == "resolved"
+                else "0001-01-01T00:00:00Z",
+                "fingerprint": f"of-{name}",
+            }
+        ],
+    }
+
+
+@contextmanager
+def running(folder: Path, *, key: str = "") -> Iterator[httpx.Client]:
+    """The real app on a free loopback port, as `opsmith up` runs it."""
+    app = App(Settings(data_dir=folder), version="0")
+    server = uvicorn.Server(
+        uvicorn.Config(create(app, key=key), host="127.0.0.1", port=0, log_level="warning")
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        yield client
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[httpx.Client]:
+    with running(tmp_path) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/webhook/alertmanager", "/api/alerts"])
+def test_a_notification_is_taken_once(client: httpx.Client, path: str) -> None:
+    first, again = (client.post(path, json=told()) for _ in range(2))
+
+    assert (first.status_code, first.json()) == (200, {"changed": 1})
+    assert again.json() == {"changed": 0}
+    assert [alert["entity"] for alert in client.get("/v1/alerts").json()] == ["service:cart"]
+
+
+def test_an_alert_becomes_an_incident_with_a_report(client: httpx.Client) -> None:
+    client.post("/webhook/alertmanager", json=told())
+    for _ in range(100):
+        (incident,) = client.get("/v1/incidents").json()
+        if incident["verdict"]:
+            break
+        time.sleep(0.05)
+
+    assert incident["state"] == "open"
+    assert incident["verdict"]["status"] == "inconclusive"
+    report = client.get(incident["report"])
+    assert report.headers["content-type"].startswith("text/html")
+    assert "<script>document" not in report.text
+
+
+def test_what_people_say_is_kept(client: httpx.Client) -> None:
+    client.post("/webhook/alertmanager", json=told())
+    name = client.get("/v1/incidents").json()[0]["id"]
+
+    done = client.post(
+        f"/v1/incidents/{name}/confirm", json={"entity": "service:db", "kind": "disk.full"}
+    )
+
+    assert done.json()["state"] == "confirmed"
+    assert done.json()["confirmed"] == {"entity": "service:db", "kind": "disk.full"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("POST", "/webhook/alertmanager", b"{", 422),
+        ("POST", "/webhook/alertmanager", b'{"version":"3","alerts":[]}', 422),
+        ("POST", "/webhook/alertmanager", b'"text"', 422),
+        ("GET", "/v1/incidents/nope", b"", 404),
+        ("GET", "/v1/incidents/..%2F..%2Fledger.db/report.html", b"", 404),
+        ("POST", "/v1/incidents/nope/confirm", b'{"entity":"x"}', 422),
+        ("GET", "/v1/incidents?limit=many", b"", 422),
+        ("GET", "/nowhere", b"", 404),
+        ("POST", "/webhook/alertmanager", b"x" * (17 * 1024 * 1024), 413),
+    ],
+)
+def test_what_is_wrong_is_a_problem(
+    client: httpx.Client, method: str, path: str, body: bytes, status: int
+) -> None:
+    answer = client.request(method, path, content=body)
+
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == status
+
+
+def test_without_a_key_only_a_local_name_is_answered(client: httpx.Client) -> None:
+    assert client.get("/v1/incidents", headers={"host": "evil.example"}).status_code == 403
+    assert client.get("/v1/incidents", headers={"host": "localhost:8417"}).status_code == 200
+    assert client.get("/healthz", headers={"host": "evil.example"}).status_code == 200
+
+
+def test_with_a_key_it_must_be_shown(tmp_path: Path) -> None:
+    basic = base64.b64encode(b"alertmanager:s3cret").decode()
+    with running(tmp_path, key="s3cret") as client:
+        shown = [
+            client.get("/v1/incidents", headers=headers).status_code
+            for headers in (
+                {},
+                {"authorization": "Bearer wrong"},
+                {"authorization": "Basic %%%"},
+                {"authorization": "Bearer s3cret"},
+                {"authorization": f"Basic {basic}"},
+            )
+        ]
+
+    assert shown == [401, 401, 401, 200, 200]
+
+
+def test_health_metrics_description_and_page_are_there(client: httpx.Client) -> None:
+    assert client.get("/healthz").text == "ok\n"
+    assert client.get("/readyz").json() == {"ready": True, "troubles": {}}
+    assert "opsmith_alerts_received_total" in client.get("/metrics").text
+    assert "/webhook/alertmanager" in client.get("/openapi.json").json()["paths"]
+    page = client.get("/")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
+    assert all(client.get(f"/page.{kind}").status_code == 200 for kind in ("js", "css"))
+
+
+def test_what_was_known_is_there_after_a_restart(tmp_path: Path) -> None:
+    with running(tmp_path) as client:
+        client.post("/webhook/alertmanager", json=told())
+    with running(tmp_path) as client:
+        client.post("/webhook/alertmanager", json=told(status="resolved"))
+        (incident,) = client.get("/v1/incidents").json()
+
+    assert (incident["state"], incident["firing"]) == ("mitigated", 0)
