@@ -167,21 +167,12 @@ def raises(scene: Scene, entity: Entity) -> bool:
 ERROR_SEVERITY = 17
 
 
-def of_aspect(scene: Scene, entity: Entity, aspect: Aspect) -> list[tuple[int, Series]]:
-    """The entity's series of one aspect and their rows."""
-    return [
-        (row, one)
-        for row, one in enumerate(scene.recording.series)
-        if one.entity == entity and one.aspect is aspect
-    ]
-
-
 def steady_climb(scene: Scene, entity: Entity) -> bool:
     """Whether a memory gauge of the entity climbs through the incident, restarts apart."""
     periods = scene.periods
     if periods is None:
         return False
-    for _, one in of_aspect(scene, entity, Aspect.MEMORY):
+    for _, one in scene.series_of(entity, Aspect.MEMORY):
         inside = periods.incident(one.times_s) & np.isfinite(one.values)
         steps = np.diff(one.values[inside])
         rising = steps[steps > 0.0]
@@ -203,20 +194,20 @@ def disk_is_full(scene: Scene, entity: Entity) -> bool:
     shifts = scene.shifts
     return shifts is not None and any(
         str(one.unit) == "ratio" and float(shifts.high[row]) >= FULL_DISK
-        for row, one in of_aspect(scene, entity, Aspect.DISK)
+        for row, one in scene.series_of(entity, Aspect.DISK)
     )
 
 
 def surge(scene: Scene, entity: Entity) -> float:
     """Strength of a rise of the work that arrives, 0 unless it more than doubled."""
-    return largest_rise(scene, of_aspect(scene, entity, Aspect.TRAFFIC))
+    return largest_rise(scene, scene.series_of(entity, Aspect.TRAFFIC))
 
 
 def cache_lost(scene: Scene, entity: Entity) -> float:
     """Strength of a rise of a cache's misses or evictions, 0 unless they more than doubled."""
     named = [
         (row, one)
-        for row, one in of_aspect(scene, entity, Aspect.CACHE)
+        for row, one in scene.series_of(entity, Aspect.CACHE)
         if any(word in one.name.lower() for word in ("miss", "evict", "expire"))
     ]
     return largest_rise(scene, named)
@@ -227,10 +218,9 @@ def largest_rise(scene: Scene, rows: Sequence[tuple[int, Series]]) -> float:
     shifts = scene.shifts
     if shifts is None:
         return 0.0
-    rise_z = np.nan_to_num(shifts.rise_z())
     return max(
         (
-            weight_of(float(rise_z[row]) / SURGE_NOISE_Z)
+            weight_of(float(shifts.rise_z[row]) / SURGE_NOISE_Z)
             for row, _ in rows
             if float(shifts.high[row]) > SURGE * max(float(shifts.before[row]), 0.0)
         ),

@@ -44,7 +44,9 @@ class Shifts:
         (per second for counters).
     already: (n,) lowest value of the incident before the alarm; NaN when nothing precedes it.
     low, high: (n,) mean of the two lowest and of the two highest values of the incident.
-    seen: (n,) how many values the incident has.
+    rise: (n,) how far the series rose, in its unit, at least 0; rise_z: the same in spreads.
+        It rose above its fault-free level and above what it was before the alarm: a level that
+        has long been high is no news. A single value counts half, as it may be chance.
     onset_s: (n,) Unix seconds of the first sample after the incident's own change point.
     """
 
@@ -54,25 +56,8 @@ class Shifts:
     low: Vector
     high: Vector
     onset_s: Vector
-    seen: Vector
-
-    def rise(self) -> Vector:
-        """How far each series rose, in its own unit, at least 0; NaN where unknown.
-
-        It rose above its fault-free level and above what it was before the alarm: a level
-        that has long been high is no news. A single value is halved, as it may be chance.
-        """
-        above = np.maximum(self.high - np.fmax(self.before, self.already), 0.0)
-        return np.where(self.seen > 1, above, above / 2.0)
-
-    def rise_z(self) -> Vector:
-        """How far each series rose, in fault-free spreads, at least 0; NaN where unknown."""
-        return self.rise() / self.spread
-
-    def fall_z(self) -> Vector:
-        """How far each series fell, in fault-free spreads, at least 0; NaN where unknown."""
-        below = np.maximum(self.before - self.low, 0.0)
-        return np.where(self.seen > 1, below, below / 2.0) / self.spread
+    rise: Vector
+    rise_z: Vector
 
 
 def measure_shifts(series: Sequence[Series], periods: Periods) -> Shifts:
@@ -80,7 +65,7 @@ def measure_shifts(series: Sequence[Series], periods: Periods) -> Shifts:
 
     Series that share their times are worked on as one matrix: linear in series.
     """
-    columns = np.full((7, len(series)), np.nan)
+    columns = np.full((8, len(series)), np.nan)
     for places, times_s in by_grid(series):
         fault_free, incident = periods.fault_free(times_s), periods.incident(times_s)
         for block in range(0, len(places), BLOCK):
@@ -92,7 +77,9 @@ def measure_shifts(series: Sequence[Series], periods: Periods) -> Shifts:
             onset_s = onsets(times_s[incident], values[:, incident], before)
             already = lowest(values[:, periods.unalarmed(times_s)])
             seen = np.count_nonzero(~np.isnan(values[:, incident]), axis=1)
-            columns[:, rows] = before, spread, already, low, high, onset_s, seen
+            rise = np.maximum(high - np.fmax(before, already), 0.0)
+            rise = np.where(seen > 1, rise, rise / 2.0)
+            columns[:, rows] = before, spread, already, low, high, onset_s, rise, rise / spread
     return Shifts(**dict(zip(Shifts.__slots__, columns, strict=True)))
 
 

@@ -44,7 +44,7 @@ def resources(scene: Scene) -> Findings:
     shifts = scene.shifts
     if shifts is None:
         return Findings(channel=Channel.RESOURCE, strength={}, evidence={})
-    rise_z = np.nan_to_num(shifts.rise_z(), nan=0.0)
+    rise_z = np.nan_to_num(shifts.rise_z, nan=0.0)
     for row, one in enumerate(scene.recording.series):
         if one.entity is None or one.aspect not in RESOURCES or rise_z[row] <= 0.0:
             continue

@@ -107,16 +107,15 @@ def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
     """The rise of each entity in one aspect, and how often each was called."""
     alarms, timed = alarms_of(scene), timed_entities(scene) if aspect is Aspect.LATENCY else ()
     alert = next((one for one in alarms if one.aspect is aspect), None)
-    rise, rise_z = shifts.rise(), shifts.rise_z()
-    rows: defaultdict[Entity, list[int]] = defaultdict(list)
-    called: defaultdict[Entity, list[int]] = defaultdict(list)
-    for row, one in enumerate(scene.recording.series):
-        if one.entity is None:
-            continue
-        if one.aspect is aspect and one.entity not in timed and np.isfinite(rise_z[row]):
-            rows[one.entity].append(row)
-        elif one.aspect is Aspect.TRAFFIC and np.isfinite(shifts.high[row]):
-            called[one.entity].append(row)
+    rise, rise_z = shifts.rise, shifts.rise_z
+    rows: dict[Entity, list[int]] = {}
+    calls: dict[Entity, float] = {}
+    for (entity, side), places in scene.rows.items():
+        if side is aspect and entity not in timed:
+            known = [place for place in places if np.isfinite(rise_z[place])]
+            rows |= {entity: known} if known else {}
+        elif side is Aspect.TRAFFIC:
+            calls[entity] = float(np.nansum(shifts.high[list(places)]))
     rises = {}
     for entity, places in rows.items():
         row, ties = speaking(scene, places, rise_z, alert)
@@ -130,7 +129,6 @@ def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
             series=scene.recording.series[row].key,
             onset_s=float(shifts.onset_s[row]),
         )
-    calls = {entity: float(np.sum(shifts.high[places])) for entity, places in called.items()}
     return View(rises=rises, calls=calls, suffered=alert is not None or not alarms)
 
 
@@ -167,7 +165,9 @@ def speaking(
     series = scene.recording.series
     shared = [len(wanted.intersection(series[place].labels)) for place in places]
     alike = [p for p, number in zip(places, shared, strict=True) if number == max(shared)]
-    return max(alike, key=lambda place: (rise_z[place], series[place].key)), len(alike)
+    largest = float(max(rise_z[place] for place in alike))
+    equal = [place for place in alike if rise_z[place] == largest]
+    return min(equal, key=lambda place: series[place].key), len(alike)
 
 
 def weigh(scene: Scene, view: View) -> dict[Entity, tuple[float, float]]:

@@ -46,7 +46,7 @@ def from_series(scene: Scene) -> dict[Entity, Symptom]:
     shifts = scene.shifts
     if shifts is None:
         return found
-    rise_z = shifts.rise_z()
+    rise_z = shifts.rise_z
     for row, one in enumerate(scene.recording.series):
         if one.entity is None or one.aspect not in WHAT or not np.isfinite(rise_z[row]):
             continue
