@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from opsmith.localise.findings import Findings
 from opsmith.localise.periods import moment
+from opsmith.localise.resource import NOISE_Z
 from opsmith.localise.scene import Scene
 from opsmith.localise.traces import CLIENT, Traces
 from opsmith.nouns.diagnosis import Channel, Evidence
 from opsmith.nouns.entity import Entity, EntityKind
+from opsmith.nouns.series import Aspect
 
 # What scheduling and clocks add to a span; shorter times are not told apart (published
 # constants: 100 us and 2 ms give the same ranking).
@@ -32,7 +34,9 @@ LEAST_SPANS = 3
 NOISE = 1.0
 LEAF_WEIGHT = 0.5
 # So many other edges out of a caller tell whether it is starved.
-COMMON_EDGES = 2
+COMMON_EDGES = 1
+# From this log ratio on an edge, or all edges out of an entity, count as stretched.
+STRETCHED = 0.5
 
 Vector = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -65,10 +69,12 @@ def gaps(scene: Scene) -> Findings:
     own = own_stretches(traces, before, after)
     net = without_starved_callers(edges)
     own_time = {entity: max(one.ratio, 0.0) for entity, (one, _) in own.items()}
-    edges_in = inward(net)
-    alone = lone_edges(net, own_time) if scene.edges_may_be_blamed() else {}
-    if alone:
+    edges_in, alone = inward(net), dict[Entity, float]()
+    if scene.edges_may_be_blamed():
+        sound = {callee for _, callee in net if not starved(scene, edges, callee)}
+        alone = lone_edges(net, sound)
         edges_in = shared_edges(net, edges_in, alone)
+        own_time = without_waiting(net, own_time, sound)
     strength = {
         entity: (edges_in.get(entity, 0.0) + own_time.get(entity, 0.0)) / NOISE
         for entity in sorted({*edges_in, *own_time})
@@ -197,16 +203,47 @@ def inward(net: Charges) -> dict[Entity, float]:
     return {callee: max(float(np.mean(found)), 0.0) for callee, found in by_callee.items()}
 
 
-def lone_edges(net: Charges, own_time: dict[Entity, float]) -> dict[Entity, float]:
-    """What is an edge's alone: not on the other edges into its callee, nor in its own time."""
+def starved(scene: Scene, edges: Edges, entity: Entity) -> bool:
+    """Whether an entity itself lacks what it needs to serve: then its edges are not to blame.
+
+    Its processor rose, or its own calls all take longer. An entity of which neither is known
+    may be starved.
+    """
+    out = [one.ratio for (caller, _), one in edges.items() if caller == entity]
+    shifts = scene.shifts
+    rises = [
+        float(shifts.rise_z[row])
+        for row, _ in scene.series_of(entity, Aspect.CPU)
+        if shifts is not None and np.isfinite(shifts.rise_z[row])
+    ]
+    if not out and not rises:
+        return entity.kind is EntityKind.SERVICE
+    return max(rises, default=0.0) >= NOISE_Z or min(out, default=0.0) >= STRETCHED
+
+
+def lone_edges(net: Charges, sound: set[Entity]) -> dict[Entity, float]:
+    """What is an edge's alone: into a sound callee, and not on the other edges into it."""
     found = {}
     for (caller, callee), ratio in net.items():
         others = [r for (a, b), r in net.items() if b == callee and a != caller]
-        shared = max(float(np.mean(others)), 0.0) if others else 0.0
-        left = ratio - shared - own_time.get(callee, 0.0)
-        if left > 0.0:
+        left = ratio - (max(float(np.mean(others)), 0.0) if others else 0.0)
+        if left > 0.0 and callee in sound:
             found[Entity.edge(caller.name, callee.name)] = left
     return found
+
+
+def without_waiting(
+    net: Charges, own_time: dict[Entity, float], sound: set[Entity]
+) -> dict[Entity, float]:
+    """Own times less those of sound callees behind a stretched edge.
+
+    A server span that began while its request was still under way counts the rest of the
+    transfer as its own time.
+    """
+    behind = {callee for (_, callee), ratio in net.items() if ratio >= STRETCHED}
+    return {
+        entity: 0.0 if entity in behind & sound else found for entity, found in own_time.items()
+    }
 
 
 def shared_edges(

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.localise.periods import Periods
-from opsmith.nouns.series import MetricKind, Series, Unit
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.recording import Recording
+from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
 from opsmith.numerics.robust import (
     change_point,
     counter_rates,
@@ -30,8 +32,19 @@ FLOORS: dict[Unit, float] = {
     Unit.PER_SECOND: 0.05,
     Unit.BYTES_PER_SECOND: 1024.0,
     Unit.COUNT: 0.5,
-    Unit.UNKNOWN: 1e-3,
+    Unit.UNKNOWN: 1e-9,
 }
+# Nothing is known of an unknown unit, so that the scale must come from the values.
+UNKNOWN_SHARE = 0.05
+
+# Fewer fault-free samples of a series, or spans, than this are no reference.
+LEAST_SAMPLES = 4
+LEAST_SPANS = 100
+# The share of a series' variance that two levels must explain to date an onset, which aspects
+# date one, and how far around an own onset its samples belong to neither side.
+CLEAR_SHARE = 0.6
+SPEAKING = frozenset({Aspect.LATENCY, Aspect.ERRORS, Aspect.CPU, Aspect.QUEUE, Aspect.POOL})
+OWN_LEAD_S = 15.0
 
 Vector = NDArray[np.float64]
 
@@ -71,7 +84,7 @@ def measure_shifts(series: Sequence[Series], periods: Periods) -> Shifts:
         for block in range(0, len(places), BLOCK):
             rows = places[block : block + BLOCK]
             values = matrix_of([series[place] for place in rows], times_s)
-            floor = np.array([FLOORS[series[place].unit] for place in rows])
+            floor = floors([series[place].unit for place in rows], values)
             before, spread = level_and_spread(values[:, fault_free], floor)
             low, high = extreme_levels(values[:, incident])
             onset_s = onsets(times_s[incident], values[:, incident], before)
@@ -87,6 +100,49 @@ def lowest(values: NDArray[np.float64]) -> Vector:
     """Smallest value of each row, NaN for a row without values."""
     padded = np.concatenate([np.full((len(values), 1), np.nan), values], axis=1)
     return np.asarray(np.fmin.reduce(padded, axis=1), dtype=np.float64)
+
+
+def sound_periods(recording: Recording, announced: Periods) -> Periods:
+    """The announced periods, or own ones where those leave nothing fault-free to compare with.
+
+    The own onset is the median of the change points of all series that rise to a clearly other
+    level, of the alerting entities alone if theirs do; what precedes it is the reference.
+    """
+    fault_free = [
+        np.count_nonzero(announced.fault_free(times_s)) for _, times_s in by_grid(recording.series)
+    ]
+    spans = recording.spans
+    started = 0 if spans is None else np.count_nonzero(announced.fault_free(spans.start_s))
+    if max(fault_free, default=0) >= LEAST_SAMPLES or started >= LEAST_SPANS:
+        return announced
+    votes = list(change_votes(recording, announced.end_s))
+    own = [at_s for entity, at_s in votes if entity in recording.alerting]
+    if not votes:
+        return announced
+    start_s = float(np.median(own or [at_s for _, at_s in votes]))
+    return Periods(
+        start_s=start_s,
+        end_s=announced.end_s,
+        alarm_s=start_s,
+        reference=np.empty((0, 2)),
+        lead_s=OWN_LEAD_S,
+    )
+
+
+def change_votes(recording: Recording, end_s: float) -> Iterator[tuple[Entity | None, float]]:
+    """Owner and change point of every series whose rise explains most of its variance."""
+    series = recording.series
+    for places, times_s in by_grid(series):
+        seen = times_s < end_s
+        for block in range(0, len(places), BLOCK):
+            rows = places[block : block + BLOCK]
+            values = matrix_of([series[place] for place in rows], times_s)[:, seen]
+            split, share = change_point(values)
+            for row in np.flatnonzero((split > 0) & (share >= CLEAR_SHARE)).tolist():
+                first, last = values[row, : split[row]], values[row, split[row] :]
+                one = series[rows[row]]
+                if one.aspect in SPEAKING and np.nanmean(last) > np.nanmean(first):
+                    yield one.entity, float(times_s[seen][split[row]])
 
 
 def by_grid(series: Sequence[Series]) -> Iterator[tuple[NDArray[np.int64], Vector]]:
@@ -105,6 +161,14 @@ def by_grid(series: Sequence[Series]) -> Iterator[tuple[NDArray[np.int64], Vecto
         groups.setdefault(kind, []).append(place)
     for places in groups.values():
         yield np.array(places), series[places[0]].times_s
+
+
+def floors(units: Sequence[Unit], values: NDArray[np.float64]) -> Vector:
+    """The smallest spread that counts for each row, in its unit."""
+    known = np.array([FLOORS[unit] for unit in units])
+    unknown = np.array([unit is Unit.UNKNOWN for unit in units])
+    largest = np.fmax.reduce(np.abs(values), axis=1, initial=0.0)
+    return np.where(unknown, np.maximum(UNKNOWN_SHARE * largest, known), known)
 
 
 def matrix_of(series: Sequence[Series], times_s: Vector) -> NDArray[np.float64]:

@@ -28,17 +28,19 @@ class Periods:
 
     start_s, end_s: the recorded incident; alarm_s: when somebody first noticed it.
     reference: (m, 2), starts and ends; empty means everything before the incident's lead.
+    lead_s: how much earlier than announced the incident may have begun.
     """
 
     start_s: float
     end_s: float
     alarm_s: float
     reference: NDArray[np.float64]
+    lead_s: float = LEAD_S
 
     @property
     def earliest_s(self) -> float:
         """The earliest moment that may belong to the incident."""
-        return self.start_s - LEAD_S
+        return self.start_s - self.lead_s
 
     def onsets_s(self) -> tuple[float, ...]:
         """Candidate moments at which the fault may have begun, evenly up to the alarm."""
@@ -52,7 +54,7 @@ class Periods:
 
     def unalarmed(self, times_s: Vector) -> Mask:
         """Which moments of the incident precede the alarm by more than the lead."""
-        return self.incident(times_s) & (times_s < self.alarm_s - LEAD_S)
+        return self.incident(times_s) & (times_s < self.alarm_s - self.lead_s)
 
     def fault_free(self, times_s: Vector) -> Mask:
         """Which moments lie in a fault-free stretch and not in the incident."""

@@ -15,7 +15,7 @@ from opsmith.localise.periods import moment
 from opsmith.localise.scene import Scene
 from opsmith.nouns.diagnosis import Channel, Evidence
 from opsmith.nouns.entity import Entity
-from opsmith.nouns.series import Aspect, Series, Unit
+from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
 
 # How many fault-free spreads, of a scale that already holds the tail, noise reaches now and
 # then: development noise stays mostly below 6, real processor faults are 29 and more.
@@ -71,12 +71,14 @@ MOST = 4
 def fact(one: Series, entity: Entity, shifts: Shifts, row: int, strength: float) -> Evidence:
     """The rise in words, with its figures."""
     unit, scale = SAID.get(one.unit, (str(one.unit).replace("_", " "), 1.0))
+    unit = "" if one.unit is Unit.UNKNOWN else f" {unit}"
+    unit += " a second" if one.kind is MetricKind.COUNTER else ""
     before, after = float(shifts.before[row]), float(shifts.high[row])
     return Evidence(
         channel=Channel.RESOURCE,
         claim=(
             f"{one.aspect} of {entity} ({one.name}) rose from {before * scale:.3g} to"
-            f" {after * scale:.3g} {unit}, {strength * NOISE_Z:.1f} times its usual spread"
+            f" {after * scale:.3g}{unit}, {strength * NOISE_Z:.1f} times its usual spread"
         ),
         strength=strength,
         entity=entity,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from opsmith.localise.graph import CallGraph, build_graph
-from opsmith.localise.onset import Shifts, measure_shifts
+from opsmith.localise.onset import Shifts, measure_shifts, sound_periods
 from opsmith.localise.periods import Periods, read_periods
 from opsmith.localise.traces import Traces, read_traces
 from opsmith.nouns.entity import Entity, EntityKind
@@ -43,7 +43,8 @@ class Scene:
 
 def read_scene(recording: Recording) -> Scene:
     """Measure what channels share. Linear in series, spans and edges but for sorting."""
-    periods = read_periods(recording)
+    announced = read_periods(recording)
+    periods = sound_periods(recording, announced) if announced else None
     spans = recording.spans
     shifts = measure_shifts(recording.series, periods) if periods and recording.series else None
     traces = read_traces(spans, periods) if periods and spans and len(spans.trace) else None

@@ -105,13 +105,13 @@ class View:
 
 def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
     """The rise of each entity in one aspect, and how often each was called."""
-    alarms, timed = alarms_of(scene), timed_entities(scene) if aspect is Aspect.LATENCY else ()
+    alarms, traced = alarms_of(scene), traced_entities(scene, aspect)
     alert = next((one for one in alarms if one.aspect is aspect), None)
     rise, rise_z = shifts.rise, shifts.rise_z
     rows: dict[Entity, list[int]] = {}
     calls: dict[Entity, float] = {}
     for (entity, side), places in scene.rows.items():
-        if side is aspect and entity not in timed:
+        if side is aspect and entity not in traced:
             known = [place for place in places if np.isfinite(rise_z[place])]
             rows |= {entity: known} if known else {}
         elif side is Aspect.TRAFFIC:
@@ -132,10 +132,13 @@ def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
     return View(rises=rises, calls=calls, suffered=alert is not None or not alarms)
 
 
-def timed_entities(scene: Scene) -> frozenset[Entity]:
-    """Entities whose spans tell their times in both periods; series would say it again, worse."""
+def traced_entities(scene: Scene, aspect: Aspect) -> frozenset[Entity]:
+    """Entities whose spans tell of the aspect in both periods; series would say it again, worse.
+
+    Spans without a single failure may come from a source that does not record them.
+    """
     traces = scene.traces
-    if traces is None:
+    if traces is None or (aspect is Aspect.ERRORS and not traces.spans.failed.any()):
         return frozenset()
     before, after = (
         np.unique(traces.spans.entity[side[traces.trace]])
