@@ -123,7 +123,7 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
     }
     climbs = steady_climb(scene, entity)
     argued[CauseKind.MEMORY_LEAK] = (memory + restarts + trouble) if climbs and memory else 0.0
-    argued[CauseKind.MEMORY_OOM] = together(memory, restarts) if not climbs else 0.0
+    argued[CauseKind.MEMORY_OOM] = memory + restarts if memory >= THERE <= restarts else 0.0
     return argued
 
 

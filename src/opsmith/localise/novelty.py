@@ -233,7 +233,7 @@ def fact(scene: Scene, pairs: Pairs, rating: Rating, pair: int, onset_s: float) 
     return Evidence(
         channel=Channel.EVENT_PAIR,
         claim=(
-            f"`{operations[pairs.called[operation]]}` of {entity}: {since} now comes {then}"
+            f"`{operations[pairs.called[operation]]}` of {entity}: after {since} now comes {then}"
             f" in {with_after:.0f} of {ran_after:.0f} traces, before in {with_before:.0f}"
             f" of {ran_before:.0f}"
         ),
@@ -248,7 +248,7 @@ def fact(scene: Scene, pairs: Pairs, rating: Rating, pair: int, onset_s: float) 
 
 def said(scene: Scene, pairs: Pairs, code: int) -> str:
     """An event in words."""
-    marks = {START: "right after the start", END: "the end", FAILED_END: "an end in failure"}
+    marks = {START: "its start", END: "its end", FAILED_END: "an end in failure"}
     if code in marks:
         return marks[code]
     recording, events = scene.recording, pairs.events

@@ -12,7 +12,7 @@ that attribution needs the given call graph; measured in docs/measurements.md.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,7 +157,7 @@ def alarms_of(scene: Scene) -> tuple[Alert, ...]:
 
 
 def speaking(
-    scene: Scene, places: list[int], rise_z: NDArray[np.float64], alert: Alert | None
+    scene: Scene, places: Sequence[int], rise_z: NDArray[np.float64], alert: Alert | None
 ) -> tuple[int, int]:
     """Which of an entity's series to believe, and out of how many like it it was picked.
 
