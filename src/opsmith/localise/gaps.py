@@ -71,8 +71,9 @@ def gaps(scene: Scene) -> Findings:
     own_time = {entity: max(one.ratio, 0.0) for entity, (one, _) in own.items()}
     edges_in, alone = inward(net), dict[Entity, float]()
     if scene.edges_may_be_blamed():
-        sound = {callee for _, callee in net if not starved(scene, edges, callee)}
-        alone = lone_edges(net, sound)
+        short = {one for pair in net for one in pair if short_of_processor(scene, one)}
+        sound = {callee for _, callee in net if callee not in short and is_sound(edges, callee)}
+        alone = lone_edges({pair: net[pair] for pair in net if pair[0] not in short}, sound)
         edges_in = shared_edges(net, edges_in, alone)
         own_time = without_waiting(net, own_time, sound)
     strength = {
@@ -203,22 +204,24 @@ def inward(net: Charges) -> dict[Entity, float]:
     return {callee: max(float(np.mean(found)), 0.0) for callee, found in by_callee.items()}
 
 
-def starved(scene: Scene, edges: Edges, entity: Entity) -> bool:
-    """Whether an entity itself lacks what it needs to serve: then its edges are not to blame.
+def short_of_processor(scene: Scene, entity: Entity) -> bool:
+    """Whether an entity's processor time or throttling rose beyond noise."""
+    shifts = scene.shifts
+    return shifts is not None and any(
+        float(shifts.rise_z[row]) >= NOISE_Z for row, _ in scene.series_of(entity, Aspect.CPU)
+    )
 
-    Its processor rose, or its own calls all take longer. An entity of which neither is known
-    may be starved.
+
+def is_sound(edges: Edges, entity: Entity) -> bool:
+    """Whether an entity itself is well, so that its edges are to blame for what is slow on them.
+
+    One whose own calls all take longer is starved. A service of whose calls nothing is known
+    may be; a store is charged only by what several of its callers see.
     """
     out = [one.ratio for (caller, _), one in edges.items() if caller == entity]
-    shifts = scene.shifts
-    rises = [
-        float(shifts.rise_z[row])
-        for row, _ in scene.series_of(entity, Aspect.CPU)
-        if shifts is not None and np.isfinite(shifts.rise_z[row])
-    ]
-    if not out and not rises:
-        return entity.kind is EntityKind.SERVICE
-    return max(rises, default=0.0) >= NOISE_Z or min(out, default=0.0) >= STRETCHED
+    if not out:
+        return entity.kind is not EntityKind.SERVICE
+    return min(out) < STRETCHED
 
 
 def lone_edges(net: Charges, sound: set[Entity]) -> dict[Entity, float]:

@@ -110,12 +110,12 @@ def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
     rise, rise_z = shifts.rise, shifts.rise_z
     rows: dict[Entity, list[int]] = {}
     calls: dict[Entity, float] = {}
-    for (entity, side), places in scene.rows.items():
+    for (entity, side), held in scene.rows.items():
         if side is aspect and entity not in traced:
-            known = [place for place in places if np.isfinite(rise_z[place])]
+            known = [place for place in held if np.isfinite(rise_z[place])]
             rows |= {entity: known} if known else {}
         elif side is Aspect.TRAFFIC:
-            calls[entity] = float(np.nansum(shifts.high[list(places)]))
+            calls[entity] = float(np.nansum(shifts.high[list(held)]))
     rises = {}
     for entity, places in rows.items():
         row, ties = speaking(scene, places, rise_z, alert)
