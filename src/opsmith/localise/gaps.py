@@ -67,13 +67,13 @@ def gaps(scene: Scene) -> Findings:
     after = traces.after(periods.alarm_s)[traces.trace]
     edges = edge_stretches(traces, before, after)
     own = own_stretches(traces, before, after)
-    net = without_starved_callers(edges)
+    short = {one for pair in edges for one in pair if short_of_processor(scene, one)}
+    net = without_starved_callers(edges, short)
     own_time = {entity: max(one.ratio, 0.0) for entity, (one, _) in own.items()}
     edges_in, alone = inward(net), dict[Entity, float]()
     if scene.edges_may_be_blamed():
-        short = {one for pair in net for one in pair if short_of_processor(scene, one)}
         sound = {callee for _, callee in net if callee not in short and is_sound(edges, callee)}
-        alone = lone_edges({pair: net[pair] for pair in net if pair[0] not in short}, sound)
+        alone = lone_edges(net, sound)
         edges_in = shared_edges(net, edges_in, alone)
         own_time = without_waiting(net, own_time, sound)
     strength = {
@@ -186,13 +186,20 @@ def group_medians(number: Rows, value: Vector, count: int) -> tuple[Vector, Rows
 Charges = dict[tuple[Entity, Entity], float]
 
 
-def without_starved_callers(edges: Edges) -> Charges:
-    """Each edge's log ratio less what the caller's other edges out show too (their median)."""
+def without_starved_callers(edges: Edges, short: set[Entity]) -> Charges:
+    """Each edge's log ratio less what the caller's other edges out show too (their median).
+
+    Nothing is left of an edge whose caller is short of processor time: it waits by itself.
+    """
+    out: dict[Entity, list[float]] = {}
+    for (caller, _), one in edges.items():
+        out.setdefault(caller, []).append(one.ratio)
     net: Charges = {}
     for (caller, callee), one in edges.items():
-        others = [e.ratio for (a, b), e in edges.items() if a == caller and b != callee]
+        others = list(out[caller])
+        others.remove(one.ratio)
         common = max(float(np.median(others)), 0.0) if len(others) >= COMMON_EDGES else 0.0
-        net[caller, callee] = one.ratio - common
+        net[caller, callee] = min(one.ratio, 0.0) if caller in short else one.ratio - common
     return net
 
 
@@ -226,9 +233,13 @@ def is_sound(edges: Edges, entity: Entity) -> bool:
 
 def lone_edges(net: Charges, sound: set[Entity]) -> dict[Entity, float]:
     """What is an edge's alone: into a sound callee, and not on the other edges into it."""
+    into: dict[Entity, list[float]] = {}
+    for (_, callee), ratio in net.items():
+        into.setdefault(callee, []).append(ratio)
     found = {}
     for (caller, callee), ratio in net.items():
-        others = [r for (a, b), r in net.items() if b == callee and a != caller]
+        others = list(into[callee])
+        others.remove(ratio)
         left = ratio - (max(float(np.mean(others)), 0.0) if others else 0.0)
         if left > 0.0 and callee in sound:
             found[Entity.edge(caller.name, callee.name)] = left

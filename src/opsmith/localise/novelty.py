@@ -92,7 +92,7 @@ def compare(k0: Vector, n0: Vector, k1: Vector, n1: Vector) -> tuple[Vector, Vec
     """
     p0 = (k0 + 0.5) / (n0 + 1.0)
     p1 = np.divide(k1, n1, out=np.zeros_like(n1), where=n1 > 0)
-    rose = (p1 > p0) & (n1 >= LEAST_AFTER) & (n0 >= LEAST_BEFORE)
+    rose = (p1 > p0) & (k1 * n0 > k0 * n1) & (n1 >= LEAST_AFTER) & (n0 >= LEAST_BEFORE)
     g = likelihood(k0, n0) + likelihood(k1, n1) - likelihood(k0 + k1, n0 + n1)
     g = np.where(rose, np.maximum(2.0 * g, 0.0), 0.0)
     fresh = 1.0 - np.divide(p0, p1, out=np.ones_like(p0), where=rose)
