@@ -9,7 +9,7 @@ from itertools import pairwise
 from opsmith.explain.layers import Placed, place
 from opsmith.explain.scene import Scene
 from opsmith.explain.story import Line, Map, Node, Role
-from opsmith.explain.words import clean, name
+from opsmith.explain.words import clean, counted, name
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.topology import Edge, EdgeKind
 
@@ -47,11 +47,12 @@ def draw(scene: Scene) -> Map | None:
         return None
     ground = _ground(scene)
     nodes = tuple(_node(entity, scene, ground) for entity in scene.entities)
-    left = f"{scene.left_out} components further away are not drawn."
+    left = f"Not drawn: {counted(scene.left_out, 'component')} further away."
+    lowest = max([*ground.placed.height, *(y for ys in ground.placed.bends.values() for y in ys)])
     way = ", then ".join(name(entity) for entity in scene.path)
     return Map(
         width=round(ground.lefts[-1] + ground.widths[-1] + _MARGIN, 1),
-        height=round(max(node.y for node in nodes) + _BOX_HEIGHT + _MARGIN, 1),
+        height=round(_MARGIN + lowest * _ROW + _BOX_HEIGHT + _MARGIN, 1),
         nodes=nodes,
         lines=tuple(_line(edge, scene, ground) for edge in _lit_last(scene)),
         words=f"{len(nodes)} components. " + (f"The path: {way}." if way else "No path is lit."),
@@ -119,7 +120,7 @@ def _line(edge: Edge, scene: Scene, ground: _Ground) -> Line:
         words=f"{name(edge.source)} {verb} {name(edge.target)}",
         d=_way(edge, ground),
         lit=(edge.source, edge.target) in scene.lit,
-        blamed=(edge.source, edge.target) in scene.blamed,
+        blamed=scene.blamed.get((edge.source, edge.target)) == 1,
         called=edge.kind is EdgeKind.CALLS,
     )
 

@@ -35,17 +35,20 @@ class Scene:
 
 
 def scene(diagnosis: Diagnosis, topology: Topology, causes: tuple[Cause, ...]) -> Scene:
-    """Choose what to draw: everything when it is small, else what lies nearest to the path."""
+    """Choose what to draw: who calls whom, and when that is much, what lies nearest to the path.
+
+    Where something runs or what it belongs to is drawn only between those that are spoken of.
+    """
     names = _names(topology)
     path = _unfolded(diagnosis.path.entities if diagnosis.path else (), names)
     alerting = _unfolded(diagnosis.alerting, names)
     candidates = {cause.entity: rank for rank, cause in reversed([*enumerate(causes, 1)])}
     blamed = {_ends(e, names): rank for e, rank in candidates.items() if e.ends}
     edges = _edges(topology, [*((caller, callee) for callee, caller in pairwise(path)), *blamed])
-    focus = [*path, *_unfolded(candidates, names), *alerting]
+    focus = dict.fromkeys([*path, *_unfolded(candidates, names), *alerting])
+    edges = tuple(e for e in edges if e.kind is EdgeKind.CALLS or {e.source, e.target} <= {*focus})
     everyone = dict.fromkeys([*focus, *(end for e in edges for end in (e.source, e.target))])
-    kept = _nearest(tuple(everyone), edges, focus=tuple(dict.fromkeys(focus)))
-    lone = sum(e.kind is not EntityKind.EDGE and e not in everyone for e in topology.entities)
+    kept = _nearest(tuple(everyone), edges, focus=tuple(focus))
     return Scene(
         entities=kept,
         edges=tuple(e for e in edges if e.source in kept and e.target in kept),
@@ -54,15 +57,19 @@ def scene(diagnosis: Diagnosis, topology: Topology, causes: tuple[Cause, ...]) -
         ranks={entity: rank for entity, rank in candidates.items() if not entity.ends},
         blamed=blamed,
         alerting=frozenset(alerting),
-        left_out=len(everyone) - len(kept) + lone,
+        left_out=len({*_known(topology), *everyone}) - len(kept),
     )
 
 
 def _names(topology: Topology) -> dict[str, Entity]:
     """Whom an edge `a->b` speaks of: the entity of that name, a service before a host."""
+    ordered = sorted(_known(topology), key=lambda entity: (_KIND_ORDER[entity.kind], entity.name))
+    return {entity.name: entity for entity in reversed(ordered)}
+
+
+def _known(topology: Topology) -> set[Entity]:
     known = {*topology.entities, *(end for e in topology.edges for end in (e.source, e.target))}
-    ordered = sorted(known, key=lambda entity: (_KIND_ORDER[entity.kind], entity.name))
-    return {e.name: e for e in reversed(ordered) if e.kind is not EntityKind.EDGE}
+    return {entity for entity in known if entity.kind is not EntityKind.EDGE}
 
 
 def _ends(entity: Entity, names: Mapping[str, Entity]) -> tuple[Entity, Entity]:

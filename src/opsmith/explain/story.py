@@ -122,8 +122,9 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A line of the drawing as SVG path data. lit: on the path; blamed: it is itself a candidate.
+    """A line of the drawing as SVG path data.
 
+    lit: on the path; blamed: it is itself the likeliest cause;
     called: it stands for calls (full line), else for where something runs or belongs (dotted).
     """
 
