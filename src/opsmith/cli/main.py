@@ -46,11 +46,25 @@ def _up() -> click.Command:
     return up
 
 
+def _forecast() -> click.Command:
+    from opsmith.cli.forecast import forecast
+
+    return forecast
+
+
+def _evaluate() -> click.Command:
+    from opsmith.cli.evaluate import evaluate
+
+    return evaluate
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
     "completion": ("Print the completion script of a shell.", _completion),
     "doctor": ("Say what is installed, reachable and missing.", _doctor),
+    "evaluate": ("Try opsmith on history that you have kept.", _evaluate),
+    "forecast": ("Say what series will do and when they cross a threshold.", _forecast),
     "incident": ("See incidents, confirm, reject, merge and split them.", _incident),
     "investigate": ("Find the root cause of a recorded incident.", _investigate),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),

@@ -9,13 +9,13 @@ from pathlib import Path
 from opsmith.errors import BadInput
 
 
-def save(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, replacing what was there in one step.
+def save(path: Path, text: str | bytes) -> None:
+    """Write `text` (as UTF-8, or bytes as they are) to `path`, replacing it in one step.
 
     Raises `BadInput` when the folder is missing or may not be written to.
     """
     try:
-        _replace(path, text)
+        _replace(path, text.encode() if isinstance(text, str) else text)
     except OSError as error:
         raise BadInput(
             f"{path} cannot be written: {error.strerror}.",
@@ -23,11 +23,11 @@ def save(path: Path, text: str) -> None:
         ) from error
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, data: bytes) -> None:
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:60]}.", dir=path.parent)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o666 & ~_umask())

@@ -40,7 +40,12 @@ def log_autoregression(grid: Grid, origins: NDArray[np.int64], steps: int) -> ND
     if not np.all(grid.filled > 0):
         return np.full((origins.size, steps), np.nan)
     logs = np.log(grid.filled)
-    return np.exp(np.stack([_from(grid, int(origin), steps, logs) for origin in origins]))
+    out = np.exp(np.stack([_from(grid, int(origin), steps, logs) for origin in origins]))
+    for row, origin in enumerate(origins):  # the margin of a logarithm is no margin
+        past = grid.filled[:origin]
+        margin = MARGIN * float(np.ptp(past))
+        out[row] = np.clip(out[row], past.min() - margin, past.max() + margin)
+    return out
 
 
 def lags_for(day: int, week: int, history: int) -> NDArray[np.int64]:

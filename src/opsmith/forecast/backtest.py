@@ -60,6 +60,14 @@ def origins_for(grid: Grid, steps: int) -> NDArray[np.int64]:
     return np.append(folds, n)
 
 
+def independent(origins: NDArray[np.int64], steps: int) -> int:
+    """How many of the folds do not overlap, which is what their errors are worth; at least 1."""
+    folds = origins[:-1]
+    if not folds.size:
+        return 1
+    return int(folds[-1] - folds[0]) // steps + 1
+
+
 def actual_at(grid: Grid, origins: NDArray[np.int64], steps: int) -> NDArray[np.float64]:
     """(k, steps) what came after each origin but the last; NaN past the end of the history."""
     out = np.full((origins.size - 1, steps), np.nan)

@@ -26,19 +26,19 @@ RATE = 0.05
 
 
 def around(
-    median: NDArray[np.float64], residuals: NDArray[np.float64], folds: int | None = None
+    median: NDArray[np.float64], residuals: NDArray[np.float64], folds: int
 ) -> NDArray[np.float64]:
     """Quantiles (11, h) at `LEVELS` around a median (h,).
 
     residuals: (k, h) errors of k folds by lead, NaN where unknown; leads past the longest known
-    one get its errors, widened with the root of the lead. folds: k unless told otherwise.
+    one get its errors, widened with the root of the lead. folds: how many are independent.
     """
     steps = median.size
     known = np.isfinite(residuals).any(axis=0)
     if not known.any():
         return np.repeat(median[None, :], len(LEVELS), axis=0)
     seen = int(np.flatnonzero(known)[-1]) + 1
-    spread = _spread(residuals[:, :seen]) * _small_sample(folds or residuals.shape[0])[:, None]
+    spread = _spread(residuals[:, :seen]) * _small_sample(folds)[:, None]
     if seen < steps:
         lead = np.arange(seen + 1, steps + 1)
         spread = np.concatenate([spread, spread[:, -1:] * np.sqrt(lead / seen)], axis=1)

@@ -27,7 +27,8 @@ class Judged:
 
     names: (c,) candidates; forecasts: (c, h) of each for now; residuals: (c, k, h) of the folds.
     errors: (c, k) mean absolute fold errors; shares: (c,) of the blend; picked: index.
-    median: (h,) of the blend; quantiles: (11, h) around it.
+    median: (h,) of the blend; quantiles: (11, h) around it. independent: folds that do not
+    overlap.
     """
 
     names: tuple[str, ...]
@@ -38,10 +39,13 @@ class Judged:
     picked: int
     median: NDArray[np.float64]
     quantiles: NDArray[np.float64]
+    independent: int
 
     def around(self, candidate: int) -> NDArray[np.float64]:
         """Quantiles (11, h) of one candidate, from its own fold errors."""
-        return intervals.around(self.forecasts[candidate], self.residuals[candidate])
+        return intervals.around(
+            self.forecasts[candidate], self.residuals[candidate], self.independent
+        )
 
 
 def forecast(
@@ -61,7 +65,7 @@ def forecast(
     """
     if not 0 < horizon_s < np.inf:
         raise BadInput(f"A horizon of {horizon_s} s is no horizon.", hint="Give more than 0 s.")
-    grid, bounds = _prepared(series, horizon_s)
+    grid, bounds = prepared(series, horizon_s)
     steps = max(1, int(np.ceil(horizon_s / grid.step_s - 1e-9)))
     times = np.concatenate([grid.times_s(), grid.future_s(steps)])
     columns = event_columns(events, times) if events else None
@@ -87,6 +91,20 @@ def forecast(
         notes=notes,
     )
     return replace(answer, why=words.why(answer))
+
+
+def prepared(series: Series, horizon_s: float) -> tuple[Grid, Bounds]:
+    """A series' grid and what its values can be; a counter's are its rates."""
+    times_s, values = series.times_s, series.values
+    notes: tuple[str, ...] = ()
+    if series.kind is MetricKind.COUNTER:
+        times_s, values, resets = rates(series)
+        notes = (f"{resets} counter resets were bridged",) if resets else ()
+    bounds = bounds_of(values, series.unit, series.kind)
+    grid = on_grid(times_s, values, least_step_s=horizon_s / MOST_STEPS)
+    if bounds.whole and not np.all(grid.filled == np.rint(grid.filled)):
+        bounds = replace(bounds, whole=False)  # means over a cell are not whole
+    return replace(grid, notes=(*grid.notes, *notes)), bounds
 
 
 def judge(
@@ -116,6 +134,7 @@ def judge(
     preferred = folds.names.index(PREFERRED) if PREFERRED in folds.names else None
     median = backtest.blend(folds.forecasts[:, -1], shares)
     residuals = backtest.blend_residuals(folds, relative)
+    apart = backtest.independent(origins, steps)
     return Judged(
         names=folds.names,
         forecasts=folds.forecasts[:, -1],
@@ -124,21 +143,9 @@ def judge(
         shares=shares,
         picked=backtest.choose(relative, preferred),
         median=median,
-        quantiles=intervals.around(median, residuals),
+        quantiles=intervals.around(median, residuals, apart),
+        independent=apart,
     )
-
-
-def _prepared(series: Series, horizon_s: float) -> tuple[Grid, Bounds]:
-    times_s, values = series.times_s, series.values
-    notes: tuple[str, ...] = ()
-    if series.kind is MetricKind.COUNTER:
-        times_s, values, resets = rates(series)
-        notes = (f"{resets} counter resets were bridged",) if resets else ()
-    bounds = bounds_of(values, series.unit, series.kind)
-    grid = on_grid(times_s, values, least_step_s=horizon_s / MOST_STEPS)
-    if bounds.whole and not np.all(grid.filled == np.rint(grid.filled)):
-        bounds = replace(bounds, whole=False)  # means over a cell are not whole
-    return replace(grid, notes=(*grid.notes, *notes)), bounds
 
 
 def _unjudged(grid: Grid, folds: backtest.Folds) -> Judged:
@@ -156,7 +163,8 @@ def _unjudged(grid: Grid, folds: backtest.Folds) -> Judged:
         shares=shares,
         picked=int(shares.argmax()),
         median=median,
-        quantiles=intervals.around(median, walk),
+        quantiles=intervals.around(median, walk, walk.shape[0]),
+        independent=walk.shape[0],
     )
 
 

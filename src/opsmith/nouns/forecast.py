@@ -126,3 +126,32 @@ class Breach:
     latest_s: float | None
     linear_s: float | None
     already: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outlook:
+    """A forecast and, where a threshold was given, when it is crossed.
+
+    said: sentences for a person, the crossing first.
+    """
+
+    forecast: Forecast
+    breach: Breach | None
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """How a model did on history it had not seen, mean over series and origins.
+
+    mase: mean absolute error of the median over the in-sample daily naive error; below 1 beats
+    it. pinball: twice the mean pinball loss in the same units. covered80, covered95: shares
+    inside the intervals. tries: series times origins.
+    """
+
+    model: str
+    mase: float
+    pinball: float
+    covered80: float
+    covered95: float
+    tries: int

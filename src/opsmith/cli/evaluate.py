@@ -1,0 +1,42 @@
+"""`opsmith evaluate`: how good the answers would have been on your own history."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from opsmith import wiring
+from opsmith.cli.options import output_option
+from opsmith.cli.source import Duration
+
+
+@click.group()
+def evaluate() -> None:
+    """Try opsmith on history that you have kept, before you trust it."""
+
+
+@evaluate.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--horizon", type=Duration(), default="6h", show_default=True, help="How far ahead.")
+@output_option
+def forecast(folder: Path, horizon: timedelta, output: str) -> None:
+    """Hold back the end of every series under FOLDER three times and forecast it.
+
+    MASE is the error in units of the daily naive forecast's: below 1 beats "as yesterday".
+    """
+    scores = wiring.evaluate_forecasts(folder, horizon=horizon)
+    if output == "json":
+        click.echo(json.dumps([asdict(score) for score in scores]))
+        return
+    click.echo(
+        f"{'model':20} {'MASE':>7} {'pinball':>8} {'in 80 %':>8} {'in 95 %':>8} {'tries':>6}"
+    )
+    for one in scores:
+        click.echo(
+            f"{one.model:20} {one.mase:7.3f} {one.pinball:8.3f} {one.covered80:8.0%} "
+            f"{one.covered95:8.0%} {one.tries:6}"
+        )

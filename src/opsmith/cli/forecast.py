@@ -1,0 +1,139 @@
+"""`opsmith forecast`: what series will do, how sure that is, and when they cross a threshold."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from opsmith import wiring
+from opsmith.cli.options import output_option
+from opsmith.cli.saving import save
+from opsmith.cli.source import Duration, source_options
+from opsmith.errors import BadInput
+from opsmith.nouns.forecast import LEVELS, Breach, Forecast, Outlook
+from opsmith.nouns.source import Source
+
+PICTURES = (".svg", ".png")
+WIDEST = 120
+
+
+@click.command()
+@source_options
+@click.option("--horizon", type=Duration(), default="6h", show_default=True, help="How far ahead.")
+@click.option("--threshold", type=float, help="Also say when this value is crossed.")
+@click.option(
+    "--model",
+    default="blend",
+    show_default=True,
+    help="blend, choice (the winner of the back-test alone), or a candidate by name.",
+)
+@click.option(
+    "--plot",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Also draw it there, as its suffix says: .svg or .png; one series only.",
+)
+@output_option
+def forecast(source: Source, horizon: timedelta, output: str, **chosen: object) -> None:
+    """Forecast the series that SELECTOR or PROMQL names, or those in a file.
+
+    Without --file or --prometheus the server of OPSMITH_PROMETHEUS_URL is asked. Every candidate
+    model forecasts the past it has not seen; the answer blends them by those errors and says
+    which won.
+    """
+    wanted = _Wanted(**chosen)  # type: ignore[arg-type]  # click has checked each by its type
+    if wanted.plot is not None and wanted.plot.suffix not in PICTURES:
+        raise BadInput(
+            f"A picture cannot be written as {wanted.plot.name[-60:]!r}.",
+            hint="End its name in .svg or .png.",
+        )
+    found = wiring.forecasts(
+        source, horizon=horizon, threshold=wanted.threshold, model=wanted.model
+    )
+    if wanted.plot is not None:
+        _draw(found, wanted.plot)
+    if output == "json":
+        click.echo(json.dumps([_as_json(one) for one in found]))
+        return
+    columns = min(WIDEST, shutil.get_terminal_size().columns)
+    click.echo("\n\n".join(_as_text(one, columns) for one in found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    threshold: float | None
+    model: str
+    plot: Path | None
+
+
+def _draw(found: tuple[Outlook, ...], path: Path) -> None:
+    if len(found) != 1:
+        raise BadInput(
+            f"{len(found)} series match, and a picture shows one.", hint="Narrow the selector."
+        )
+    drawing = wiring.picture(found[0], path.suffix.removeprefix("."))
+    save(path, drawing)
+
+
+def _as_text(outlook: Outlook, columns: int) -> str:
+    made = outlook.forecast
+    at = [max(0, round(made.times_s.size * share) - 1) for share in (0.25, 0.5, 1.0)]
+    rows = ["time (UTC)        median        P10        P90"]
+    for step in dict.fromkeys(at):
+        time = datetime.fromtimestamp(made.times_s[step], tz=UTC).strftime("%Y-%m-%d %H:%M")
+        middle, low, high = (made.level(level)[step] for level in (0.5, 0.1, 0.9))
+        rows.append(f"{time} {middle:>11.5g} {low:>10.4g} {high:>10.4g}")
+    notes = [f"Note: {note}." for note in made.notes]
+    return "\n".join([wiring.chart(outlook, columns), "", *outlook.said, *notes, "", *rows])
+
+
+def _as_json(outlook: Outlook) -> dict[str, object]:
+    made = outlook.forecast
+    return {
+        "series": made.key,
+        "unit": f"{made.unit} per second" if made.nature == "counter" else made.unit,
+        "nature": made.nature,
+        "model": made.model,
+        "chosen": made.chosen,
+        "step_s": made.step_s,
+        "times_s": made.times_s.tolist(),
+        "levels": list(LEVELS),
+        "quantiles": made.quantiles.tolist(),
+        "parts": {part.name: part.values.tolist() for part in made.parts},
+        "backtest": _trials(made),
+        "breach": _breach(outlook.breach) if outlook.breach else None,
+        "said": list(outlook.said),
+        "notes": list(made.notes),
+    }
+
+
+def _trials(made: Forecast) -> list[dict[str, object]]:
+    return [
+        {
+            "model": trial.name,
+            "error": trial.error if trial.error == trial.error else None,
+            "relative": trial.relative if trial.relative == trial.relative else None,
+            "weight": trial.weight,
+            "folds": trial.folds,
+        }
+        for trial in made.trials
+    ]
+
+
+def _breach(breach: Breach) -> dict[str, object]:
+    return {
+        "threshold": breach.threshold,
+        "side": breach.side,
+        "already": breach.already,
+        "probability": breach.probability,
+        "p10_s": breach.earliest_s,
+        "p50_s": breach.median_s,
+        "p90_s": breach.latest_s,
+        "linear_s": breach.linear_s,
+        "horizon_s": breach.horizon_s,
+    }
