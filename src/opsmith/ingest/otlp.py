@@ -55,7 +55,9 @@ def attributes(value: object) -> dict[str, str]:
         if isinstance(member, dict):
             key, told = member.get("key"), member.get("value")
             if isinstance(key, str) and key:
-                found[key] = plain(told)
+                # Nine attributes in ten are plain strings; they need no walk.
+                simple = told.get("stringValue") if isinstance(told, dict) else None
+                found[key] = simple[:LONGEST_VALUE] if isinstance(simple, str) else plain(told)
     return found
 
 

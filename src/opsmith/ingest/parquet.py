@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import orjson
 
@@ -17,6 +17,9 @@ from opsmith.ingest.files import LARGEST_FILE_BYTES, blocks
 from opsmith.ingest.json_door import pairs
 from opsmith.ingest.losses import Losses
 from opsmith.ingest.samples import RawSeries, cleaned
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _GLOB_SIGNS = re.compile(r"([\[*?])")
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
@@ -33,6 +36,9 @@ def read(path: Path, losses: Losses) -> tuple[RawSeries, ...]:
 
     `labels` is a map, a struct or JSON text; `at` a timestamp (UTC) or Unix seconds.
     """
+    # Loading it takes as long as all the rest of an investigation; few bundles hold Parquet.
+    import duckdb  # noqa: PLC0415
+
     with _plain(path, losses) as plain, duckdb.connect(":memory:", config=_SETTINGS) as connection:
         try:
             found = _series(connection, _GLOB_SIGNS.sub(r"[\1]", str(plain)))
@@ -59,7 +65,7 @@ def _plain(path: Path, losses: Losses) -> Iterator[Path]:
         yield Path(unpacked.name)
 
 
-def _series(connection: duckdb.DuckDBPyConnection, path: str) -> list[RawSeries] | None:
+def _series(connection: DuckDBPyConnection, path: str) -> list[RawSeries] | None:
     columns = connection.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
     types = {str(row[0]): str(row[1]) for row in columns}
     if not types.keys() >= set(_COLUMNS):
