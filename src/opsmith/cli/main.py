@@ -58,6 +58,12 @@ def _evaluate() -> click.Command:
     return evaluate
 
 
+def _ranker() -> click.Command:
+    from opsmith.cli.ranker import ranker
+
+    return ranker
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
@@ -67,6 +73,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "forecast": ("Say what series will do and when they cross a threshold.", _forecast),
     "incident": ("See incidents, confirm, reject, merge and split them.", _incident),
     "investigate": ("Find the root cause of a recorded incident.", _investigate),
+    "ranker": ("Show the ranking weights, or refit them on solved incidents.", _ranker),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }
 

@@ -9,6 +9,7 @@ from opsmith.explain.report import explain
 from opsmith.explain.verdict import verdict
 from opsmith.ingest import bundle
 from opsmith.localise.diagnose import localise
+from opsmith.localise.fitted import Fitted
 from opsmith.nouns.diagnosis import Diagnosis, PathWeights
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.report import Report
@@ -24,13 +25,23 @@ class Investigation:
     sentence: str
 
 
-def investigate(folder: Path, *, top: int, path_weights: PathWeights) -> Investigation:
+UNFITTED = Fitted()
+
+
+def investigate(
+    folder: Path, *, top: int, path_weights: PathWeights, fitted: Fitted = UNFITTED
+) -> Investigation:
     """Read the bundle in `folder`, find its cause, and tell it with the `top` likeliest.
 
     Raises `BadInput` when the folder holds no usable bundle.
     """
     recording = bundle.read(folder)
-    diagnosis = localise(recording, path_weights=path_weights)
+    diagnosis = localise(
+        recording,
+        ranker=fitted.ranker,
+        base_rates=fitted.base_rates,
+        path_weights=path_weights,
+    )
     return Investigation(
         recording=recording,
         diagnosis=diagnosis,

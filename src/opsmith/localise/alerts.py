@@ -9,6 +9,7 @@ the rate among an entity's peers in the same incident stands beside the rate ove
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from opsmith.localise.base_rates import (
     population_of,
     signature_of,
 )
+from opsmith.localise.cases import resemblance
 from opsmith.localise.findings import Findings
 from opsmith.nouns.diagnosis import Channel, Evidence
 from opsmith.nouns.entity import Entity
@@ -43,6 +45,15 @@ SOURCES: Mapping[AlertSource, str] = {
     AlertSource.TRACE: "call",
     AlertSource.LOG: "log",
 }
+# Words of metric names that tell the receiving from the sending end.
+INWARD = frozenset(
+    {"in", "inbound", "ingress", "receive", "received", "rx", "recv", "server", "dest"}
+    | {"destination", "read", "reads", "r"}
+)
+OUTWARD = frozenset(
+    {"out", "outbound", "egress", "transmit", "transmitted", "tx", "sent", "client", "src"}
+    | {"source", "write", "writes", "w", "written"}
+)
 CAME_FROM = {"metric": 1.0, "callee": CALLEE_SHARE, "caller": CALLER_SHARE, "log": LOG_SHARE}
 
 Columns = Mapping[str, Mapping[Entity, float]]
@@ -70,7 +81,7 @@ def alert_findings(recording: Recording, rates: BaseRates) -> Findings:
     any, else over peers.  Features: see `columns_of`.
     """
     weighed = weigh(recording, rates)
-    columns = columns_of(weighed, past=rates.incidents > 0)
+    columns = columns_of(weighed, past=rates.incidents > 0) | _remembered(weighed, rates)
     total = columns.get("past.all" if rates.incidents else "peers.all", {})
     loudest = max(total.values(), default=0.0)
     return Findings(
@@ -113,14 +124,14 @@ def storm_of(recording: Recording) -> tuple[Alert, ...]:
     return tuple(alert for alert in recording.alerts if alert.entity not in recording.alerting)
 
 
-def columns_of(weighed: Sequence[Weighed], *, past: bool) -> Columns:
+def columns_of(weighed: Sequence[Weighed], *, past: bool) -> dict[str, dict[Entity, float]]:
     """Name-free columns: `<against>.<side>.<what>`, an absent entity counting as 0.
 
     against: `peers`, and `past` where there is one; side: metric, callee, caller, own (a call
     recorded on its caller's side), log.  what: `sum`, `max` and `count` of the sharpened
-    surprises, or `<aspect>.<direction>` for the largest of one sort.  `<against>.all` adds the
-    sides up, each as a share of its largest.  `onset.<side>` is 1 / (1 + minutes after the
-    first alert), so that an untimed alert counts as 0.
+    surprises, or `<aspect>[-in|-out].<direction>` for the sum of one sort.  `<against>.all`
+    adds the sides up, each as a share of its largest.  `onset.<side>` is 1 / (1 + minutes after
+    the first alert), so that an untimed alert counts as 0.
     """
     columns: dict[str, dict[Entity, float]] = defaultdict(lambda: defaultdict(float))
     start = min((w.first_s for w in weighed if not math.isnan(w.first_s)), default=0.0)
@@ -145,11 +156,35 @@ def _count(
     entity: Entity,
     weight: float,
 ) -> None:
-    sort = f"{prefix}.{alert.aspect}.{alert.direction}"
-    columns[f"{prefix}.sum"][entity] += weight
+    role = role_of(alert.metric) if alert.source is AlertSource.METRIC else ""
+    sort = f"{prefix}.{alert.aspect}{role}.{alert.direction}"
+    for name in (f"{prefix}.sum", sort):
+        columns[name][entity] += weight
     columns[f"{prefix}.count"][entity] += 1.0
-    for name in (f"{prefix}.max", sort):
-        columns[name][entity] = max(columns[name][entity], weight)
+    columns[f"{prefix}.max"][entity] = max(columns[f"{prefix}.max"][entity], weight)
+
+
+def _remembered(weighed: Sequence[Weighed], rates: BaseRates) -> dict[str, dict[Entity, float]]:
+    """How much the storm resembles past ones that each entity caused; nothing without a past."""
+    alike = resemblance({signature_of(one.alert) for one in weighed}, rates.cases)
+    if not alike:
+        return {}
+    return {
+        "past.nearest": {entity: likeness.nearest for entity, likeness in alike.items()},
+        "past.together": {entity: likeness.together for entity, likeness in alike.items()},
+    }
+
+
+def role_of(metric: str) -> str:
+    """`-in` or `-out` when the name's words say which way things flow, else nothing.
+
+    >>> role_of("net_receive"), role_of("client_p99"), role_of("cpu")
+    ('-in', '-out', '')
+    """
+    words = set(re.split(r"[^a-z0-9]+", metric.lower()))
+    if words & INWARD:
+        return "-in"
+    return "-out" if words & OUTWARD else ""
 
 
 def _sides(alert: Alert) -> Iterator[tuple[str, Entity]]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from opsmith.errors import BadInput
+from opsmith.localise.cases import Case
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.signals import Alert
@@ -35,12 +36,14 @@ class BaseRates:
 
     incidents: how many past incidents were learned from (0: only `classes` speak).
     alerts: by `signature_of` an alert; metrics: by `metric_of`; classes: by `class_of`.
+    cases: the past incidents whose causes are known.
     """
 
     incidents: int = 0
     alerts: Mapping[str, float] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     classes: Mapping[str, float] = field(default_factory=dict)
+    cases: tuple[Case, ...] = ()
 
     def rate(self, alert: Alert) -> float:
         """The chance of this alert, in (0, 1]."""
@@ -86,9 +89,13 @@ def learn(
     metrics: Counter[str] = Counter()
     classes: Counter[str] = Counter()
     entities: Counter[EntityKind] = Counter()
+    cases = []
     incidents = 0
     for recording, causes in history:
         incidents += 1
+        if causes:
+            rung = frozenset(signature_of(alert) for alert in recording.alerts)
+            cases.append(Case(alerts=rung, causes=tuple(sorted(causes))))
         background = [alert for alert in recording.alerts if alert.entity not in causes]
         entities.update(entity.kind for entity in population_of(recording))
         alerts.update({signature_of(alert) for alert in background})
@@ -96,9 +103,10 @@ def learn(
         classes.update(kind for kind, _ in {(class_of(a), a.entity) for a in background})
     return BaseRates(
         incidents=incidents,
-        alerts={key: count / incidents for key, count in alerts.items()},
+        alerts={key: count / max(incidents, 1) for key, count in alerts.items()},
         metrics=_per_entity(metrics, entities),
         classes=_per_entity(classes, entities),
+        cases=tuple(cases),
     )
 
 
@@ -106,7 +114,12 @@ def to_json(rates: BaseRates) -> str:
     """The rates as JSON text, keys sorted."""
     parts = {"alerts": rates.alerts, "metrics": rates.metrics, "classes": rates.classes}
     table = {name: {k: round(v, 6) for k, v in part.items()} for name, part in parts.items()}
-    return json.dumps({"version": VERSION, "incidents": rates.incidents, **table}, sort_keys=True)
+    cases = [
+        {"alerts": sorted(case.alerts), "causes": [str(cause) for cause in case.causes]}
+        for case in rates.cases
+    ]
+    whole = {"version": VERSION, "incidents": rates.incidents, "cases": cases, **table}
+    return json.dumps(whole, sort_keys=True)
 
 
 def from_json(text: str) -> BaseRates:
@@ -120,6 +133,13 @@ def from_json(text: str) -> BaseRates:
             alerts=_frozen(value["alerts"]),
             metrics=_frozen(value["metrics"]),
             classes=_frozen(value["classes"]),
+            cases=tuple(
+                Case(
+                    alerts=frozenset(map(str, case["alerts"])),
+                    causes=tuple(Entity.parse(str(cause)) for cause in case["causes"]),
+                )
+                for case in value["cases"]
+            ),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(

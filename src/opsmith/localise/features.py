@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from opsmith.localise.alerts import storm_of
 from opsmith.localise.base_rates import signature_of
 from opsmith.localise.findings import Findings
-from opsmith.nouns.diagnosis import Channel
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.topology import EdgeKind, Topology
@@ -36,14 +35,12 @@ class Table:
     """Candidates by columns.
 
     values: (candidates, columns) float64, at least 0 but for differences.
-    fused: (candidates,) float64, the sum over the measuring channels of log(1 + strength²).
     storm: how many alerts of different sort the incident has.
     """
 
     entities: tuple[Entity, ...]
     columns: tuple[str, ...]
     values: Matrix
-    fused: NDArray[np.float64]
     storm: int
 
     def select(self, columns: Sequence[str]) -> Matrix:
@@ -72,7 +69,7 @@ def feature_table(
     totals = [name for name in own if name.endswith(TOTALS)]
     relations = _relations(recording.topology, row)
     around = _surroundings(np.column_stack([own[n] for n in totals]), relations) if totals else {}
-    columns = dict(own)
+    columns = own | _inside({n: own[n] for n in own if n not in totals}, relations.instances)
     for place, values in around.items():
         columns |= {f"{name}|{place}": values[:, k] for k, name in enumerate(totals)}
     columns = {name: values[: len(entities)] for name, values in columns.items()}
@@ -83,7 +80,6 @@ def feature_table(
         entities=tuple(entities),
         columns=tuple(columns),
         values=np.column_stack(list(columns.values())),
-        fused=_fused(channels, row)[: len(entities)],
         storm=storm,
     )
 
@@ -122,14 +118,6 @@ def _spread(values: Mapping[Entity, float], row: Mapping[Entity, int]) -> NDArra
     for entity, value in values.items():
         out[row[entity]] = value
     return out
-
-
-def _fused(channels: Sequence[Findings], row: Mapping[Entity, int]) -> NDArray[np.float64]:
-    total = np.zeros(len(row))
-    for findings in channels:
-        if findings.channel is not Channel.ALERT:
-            total += np.log1p(_spread(findings.strength, row) ** 2)
-    return total
 
 
 def _relations(topology: Topology, row: Mapping[Entity, int]) -> _Relations:
@@ -174,7 +162,19 @@ def _surroundings(totals: Matrix, relations: _Relations) -> dict[str, Matrix]:
     callers, callees = relations.calls.T
     np.maximum.at(around["callees.max"], callers, totals[callees])
     np.maximum.at(around["callers.max"], callees, totals[callers])
+    around["above.callees"] = totals - around["callees.max"]
     return around
+
+
+def _inside(
+    columns: Mapping[str, NDArray[np.float64]], instances: Mapping[int, Rows]
+) -> dict[str, NDArray[np.float64]]:
+    """The mean over the instances of each service, for every column."""
+    out = {f"{name}|instances.mean": np.zeros_like(values) for name, values in columns.items()}
+    for name, values in columns.items():
+        for whole, parts in instances.items():
+            out[f"{name}|instances.mean"][whole] = values[parts].mean()
+    return out
 
 
 def _relative(

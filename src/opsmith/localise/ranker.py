@@ -1,9 +1,9 @@
 """The ranker: one score a candidate out of all channels.
 
-What was measured is summed as log(1 + strength²) over the channels; that needs no training.
-Alerts have no size, only patterns, so they are read by a forest of small trees over name-free
-columns, fitted on labelled storms with a list-wise softmax loss; its sum is in the same unit,
-log odds.  Without a forest the alerts' own strength stands in for it.
+What was measured is summed over the channels as weight · log(1 + strength²); the weights are 1
+unless solved incidents speak against it.  Alerts have no size, only patterns, so they are read by
+a forest of small trees over name-free columns, fitted on labelled storms with a list-wise softmax
+loss; its sum is in the same unit, log odds.  Without a forest the alerts' own strength stands in.
 Sources: softmax loss over lists: Cao et al. (2007), Learning to Rank, section 4 (ListNet with the
 top-one probability); forests: Ke et al. (2017), LightGBM.
 """
@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.errors import BadInput
 from opsmith.localise.features import Table
+from opsmith.nouns.diagnosis import Channel
 
 VERSION = 1
-ALERTS = "alert.strength"
+MEASURING = tuple(channel for channel in Channel if channel is not Channel.ALERT)
 # A storm of this many distinct alerts is believed by half; fewer teach less about a pattern.
 HALF_BELIEVED = 10.0
 
@@ -58,26 +59,34 @@ class Forest:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Ranker:
-    """Weights as a value. forests: summed; none means the alerts' own strength.
+    """Weights as a value.
 
+    channels: the weight of each measuring channel, 1 where none is given.
+    forests: summed; none means the alerts' own strength.
     temperature: what its scores are divided by to be calibrated log odds.
     origin: one sentence for people, where the weights come from.
     """
 
+    channels: Mapping[Channel, float] = field(default_factory=dict)
     forests: tuple[Forest, ...] = ()
     temperature: float = 1.0
     origin: str = "no fitted weights: the sum of the channels' evidence"
 
     def scores(self, table: Table) -> NDArray[np.float64]:
         """(candidates,) log odds up to a constant of the incident; higher is likelier."""
-        return table.fused + self.alert_scores(table)
+        return self.measured_scores(table) + self.alert_scores(table)
+
+    def measured_scores(self, table: Table) -> NDArray[np.float64]:
+        """What the measuring channels say together, (candidates,)."""
+        weights = np.array([self.channels.get(channel, 1.0) for channel in MEASURING])
+        return np.asarray(strengths(table, MEASURING) @ weights)
 
     def alert_scores(self, table: Table) -> NDArray[np.float64]:
         """What the alerts add to what was measured, (candidates,)."""
         if table.storm == 0:
             return np.zeros(len(table.entities))
         if not self.forests:
-            return np.nan_to_num(table.select((ALERTS,))[:, 0])
+            return strengths(table, (Channel.ALERT,))[:, 0]
         total = np.sum([f.predict(table.select(f.columns)) for f in self.forests], axis=0)
         return np.asarray(total * table.storm / (table.storm + HALF_BELIEVED))
 
@@ -85,11 +94,16 @@ class Ranker:
 UNFITTED = Ranker()
 
 
+def strengths(table: Table, channels: Sequence[Channel]) -> NDArray[np.float64]:
+    """log(1 + strength²) of each channel, (candidates, channels); 0 where it is silent."""
+    return np.nan_to_num(table.select([f"{channel}.strength" for channel in channels]))
+
+
 def to_json(ranker: Ranker) -> str:
     """The ranker as JSON text."""
     forests = [
         {
-            name: values.tolist() if isinstance(values, np.ndarray) else values
+            name: _plain(values) if isinstance(values, np.ndarray) else values
             for name, values in asdict(forest).items()
         }
         for forest in ranker.forests
@@ -99,6 +113,7 @@ def to_json(ranker: Ranker) -> str:
             "version": VERSION,
             "origin": ranker.origin,
             "temperature": ranker.temperature,
+            "channels": {str(channel): weight for channel, weight in ranker.channels.items()},
             "forests": forests,
         }
     )
@@ -115,10 +130,18 @@ def from_json(text: str) -> Ranker:
         return Ranker(
             forests=tuple(_forest(part) for part in value["forests"]),
             temperature=float(value["temperature"]),
+            channels={Channel(name): float(w) for name, w in value["channels"].items()},
             origin=str(value["origin"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"These are no ranker weights of opsmith: {error!r}.") from error
+
+
+def _plain(values: NDArray[np.float64]) -> list[float]:
+    """Numbers for a file: six digits are far below what a split or a leaf knows."""
+    if values.dtype.kind == "f":
+        return [float(f"{value:.6g}") for value in values]
+    return [int(value) for value in values]
 
 
 def _forest(part: Mapping[str, Sequence[float]]) -> Forest:

@@ -29,8 +29,10 @@ BUNDLE_SCHEMAS = ("incident", "topology", "changes")
 def investigate(folder: Path, *, top: int, path_weights: PathWeights) -> Report:
     """The report on a recorded incident. Raises `BadInput` when there is no usable bundle."""
     from opsmith.flows.investigate import investigate as investigate_bundle
+    from opsmith.wiring.weights import weights
 
-    return investigate_bundle(folder, top=top, path_weights=path_weights).report
+    fitted = weights(load())
+    return investigate_bundle(folder, fitted=fitted, top=top, path_weights=path_weights).report
 
 
 def check_bundle(folder: Path) -> BundleCheck:

@@ -34,6 +34,7 @@ from opsmith.nouns.signals import Change
 from opsmith.seams.ledger import Wanted
 from opsmith.settings import Settings
 from opsmith.wiring.notices import places
+from opsmith.wiring.weights import weights
 
 # Share of the 250 MB that an idle watcher may take; traces tell most.
 TRACE_BYTES = 48 * 1024 * 1024
@@ -166,7 +167,11 @@ class App:
         )
         self._note("prometheus", lost[0] if lost else "")
         found = await asyncio.to_thread(
-            investigate, folder / "bundle", top=TOP, path_weights=PathWeights.BOTTLENECK
+            investigate,
+            folder / "bundle",
+            fitted=weights(self._settings),
+            top=TOP,
+            path_weights=PathWeights.BOTTLENECK,
         )
         self.watch.know(found.recording.topology)
         await asyncio.to_thread(_keep_report, folder, found.report)
