@@ -39,8 +39,10 @@ def scene(diagnosis: Diagnosis, topology: Topology, causes: tuple[Cause, ...]) -
 
     Where something runs or what it belongs to is drawn only between those that are spoken of.
     """
-    names = _names(topology)
-    path = _unfolded(diagnosis.path.entities if diagnosis.path else (), names)
+    way = diagnosis.path.entities if diagnosis.path else ()
+    known = _known(topology, [*way, *diagnosis.alerting, *(cause.entity for cause in causes)])
+    names = _names(known)
+    path = _unfolded(way, names)
     alerting = _unfolded(diagnosis.alerting, names)
     candidates = {cause.entity: rank for rank, cause in reversed([*enumerate(causes, 1)])}
     blamed = {_ends(e, names): rank for e, rank in candidates.items() if e.ends}
@@ -57,18 +59,19 @@ def scene(diagnosis: Diagnosis, topology: Topology, causes: tuple[Cause, ...]) -
         ranks={entity: rank for entity, rank in candidates.items() if not entity.ends},
         blamed=blamed,
         alerting=frozenset(alerting),
-        left_out=len({*_known(topology), *everyone}) - len(kept),
+        left_out=len({*known, *everyone}) - len(kept),
     )
 
 
-def _names(topology: Topology) -> dict[str, Entity]:
+def _names(known: Iterable[Entity]) -> dict[str, Entity]:
     """Whom an edge `a->b` speaks of: the entity of that name, a service before a host."""
-    ordered = sorted(_known(topology), key=lambda entity: (_KIND_ORDER[entity.kind], entity.name))
+    ordered = sorted(known, key=lambda entity: (_KIND_ORDER[entity.kind], entity.name))
     return {entity.name: entity for entity in reversed(ordered)}
 
 
-def _known(topology: Topology) -> set[Entity]:
-    known = {*topology.entities, *(end for e in topology.edges for end in (e.source, e.target))}
+def _known(topology: Topology, spoken: Iterable[Entity]) -> set[Entity]:
+    ends = (end for e in topology.edges for end in (e.source, e.target))
+    known = {*topology.entities, *ends, *spoken}
     return {entity for entity in known if entity.kind is not EntityKind.EDGE}
 
 
