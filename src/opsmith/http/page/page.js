@@ -10,7 +10,7 @@ const words = {
 };
 let tongue = (navigator.language || "en").startsWith("zh") ? "zh" : "en";
 let shown = [];
-let live = false;
+let live = null;
 
 const say = (key) => words[tongue][key] ?? key;
 
@@ -52,8 +52,8 @@ function draw() {
   document.documentElement.lang = tongue;
   translate(document);
   const state = document.getElementById("state");
-  state.textContent = say(live ? "live" : "lost");
-  state.classList.toggle("bad", !live);
+  state.textContent = live === null ? "" : say(live ? "live" : "lost");
+  state.classList.toggle("bad", live === false);
   document.getElementById("tongue").textContent = tongue === "en" ? "中文" : "English";
   const visible = shown.filter((incident) => incident.state !== "merged");
   document.getElementById("empty").hidden = visible.length > 0;
@@ -68,7 +68,7 @@ async function reload() {
 
 function listen() {
   const stream = new EventSource("/v1/events");
-  stream.onopen = () => { live = true; reload(); };
+  stream.onopen = () => { live = true; reload(); };  // also after a break: what was missed is read
   stream.onerror = () => { live = false; draw(); };
   stream.addEventListener("incident", reload);
 }
@@ -77,4 +77,6 @@ document.getElementById("tongue").addEventListener("click", () => {
   tongue = tongue === "en" ? "zh" : "en";
   draw();
 });
+draw();
+reload();
 listen();
