@@ -15,6 +15,8 @@ from opsmith.nouns.signals import Alert
 # What a screen and a half holds; the rest is counted, not shown.
 MOST_MOMENTS = 40
 _MOST_EVIDENCE = 8
+# Below this a fact is no larger than noise gets now and then (`Findings.strength`).
+_NOISE = 1.0
 # At one and the same second a cause comes before what it causes.
 _ORDER = {Mark.CHANGE: 0, Mark.ONSET: 1, Mark.EVIDENCE: 2, Mark.ALERT: 3}
 
@@ -64,7 +66,8 @@ def _changes(recording: Recording) -> Iterator[_Event]:
 
 
 def _evidence(causes: tuple[Cause, ...]) -> Iterator[_Event]:
-    timed = [fact for cause in causes[:1] for fact in cause.evidence if fact.at is not None]
+    strong = [fact for cause in causes[:1] for fact in cause.evidence if fact.strength >= _NOISE]
+    timed = [fact for fact in strong if fact.at is not None]
     for fact in timed[:_MOST_EVIDENCE]:
         if fact.at is not None:
             what = sentence(clean(fact.claim))
