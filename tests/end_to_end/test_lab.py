@@ -37,7 +37,7 @@ def test_a_fault_in_the_real_shop_is_recorded_and_found_and_nothing_is_left(
 
     up = opsmith("lab", "up", "--rps", "15", "--seed", "5", "--scrape", "2", "--data", data)
     assert up.returncode == 0, up.stderr
-    fault = opsmith("lab", "fault", "bad-deploy", "--after", "55", "--for", "35", "--data", data)
+    fault = opsmith("lab", "fault", "bad-deploy", "--after", "50", "--for", "30", "--data", data)
     assert fault.returncode == 0, fault.stderr
     record = opsmith("lab", "record", bundle, "--truth", truth, "--data", data)
     assert record.returncode == 0, record.stderr
@@ -48,6 +48,10 @@ def test_a_fault_in_the_real_shop_is_recorded_and_found_and_nothing_is_left(
     assert not (bundle / truth.name).exists()
     checked = opsmith("bundle", "check", bundle)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+    found = json.loads(opsmith("investigate", bundle, "-o", "json").stdout)
+    assert found["causes"][0]["entity"] == known["entity"]
+    assert found["causes"][0]["kind"] == known["kind"]
+    assert found["path"] == known["path"]
 
     down = opsmith("lab", "down", "--data", data)
     assert down.returncode == 0, down.stderr

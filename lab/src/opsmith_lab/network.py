@@ -7,6 +7,7 @@ between caller and callee all the time, faulty or not, works everywhere.
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,15 +43,32 @@ class Link:
     async def _pass(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, delayed: bool
     ) -> None:
+        """Hand on what is read; pieces under way at the same time wait at the same time."""
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+        delivery = asyncio.get_running_loop().create_task(_deliver(under_way, writer))
         with suppress(OSError):
             while piece := await reader.read(CHUNK_BYTES):
-                if delayed and self.delay_s:
-                    await asyncio.sleep(self.delay_s)
-                writer.write(piece)
-                await writer.drain()
-        with suppress(OSError):
-            writer.close()
-            await writer.wait_closed()
+                delay_s = self.delay_s if delayed else 0.0
+                under_way.put_nowait((time.monotonic() + delay_s, piece))
+        under_way.put_nowait((time.monotonic(), b""))
+        await delivery
+
+
+async def _deliver(
+    under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter
+) -> None:
+    """Write each piece when it is due, in order, until the empty one that ends them."""
+    with suppress(OSError):
+        while True:
+            due, piece = await under_way.get()
+            if not piece:
+                break
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            writer.write(piece)
+            await writer.drain()
+    with suppress(OSError):
+        writer.close()
+        await writer.wait_closed()
 
 
 @click.command()

@@ -22,7 +22,7 @@ from opsmith_lab.layout import SERVICES, STORES, Lab, edges, entity
 from opsmith_lab.shop.process import as_object, rows_of
 
 # What a page looks back on: the fault is assumed to begin within this time before its alert.
-LOOK_BACK_S = 120.0
+LOOK_BACK_S = 90.0
 # After a start or a fault the shop needs a while until its rates and caches are itself again.
 SETTLE_S = 30.0
 LOOK_EVERY_S = 1.0

@@ -90,6 +90,7 @@ def prometheus(lab: Lab) -> list[str]:
         f"--config.file={lab.data / 'prometheus.yml'}",
         f"--storage.tsdb.path={lab.data / 'prometheus'}",
         f"--web.listen-address={_address(lab, 'prometheus')}",
+        f"--web.external-url={lab.url('prometheus')}",
         "--storage.tsdb.retention.time=2d",
         "--log.level=warn",
     ]
@@ -119,6 +120,7 @@ def alertmanager(lab: Lab) -> list[str]:
         f"--config.file={lab.data / 'alertmanager.yml'}",
         f"--storage.path={lab.data / 'alertmanager'}",
         f"--web.listen-address={_address(lab, 'alertmanager')}",
+        f"--web.external-url={lab.url('alertmanager')}",
         "--cluster.listen-address=",
         "--log.level=warn",
     ]

@@ -68,6 +68,8 @@ async def _run(name: str, lab: Lab, release: str) -> None:
             log_level="warning",
             access_log=False,
             lifespan="off",
+            # Longer than callers keep an idle connection, so that none is closed under a request.
+            timeout_keep_alive=75,
             timeout_graceful_shutdown=2,
         )
         process.log.info("version %s starts", release)

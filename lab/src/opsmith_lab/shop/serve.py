@@ -30,7 +30,7 @@ def application(process: ShopProcess, table: list[tuple[str, str, Endpoint]]) ->
         return JSONResponse({"service": process.name, "version": process.version})
 
     routes = [
-        Route(path, _traced(process, method, path, endpoint), methods=[method])
+        Route(path, _traced(process, method, path.replace(":int", ""), endpoint), methods=[method])
         for method, path, endpoint in table
     ]
     return Starlette(routes=[*routes, Route("/metrics", metrics), Route("/healthz", healthz)])
