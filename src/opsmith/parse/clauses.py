@@ -1,0 +1,324 @@
+"""Clauses: a tagged text -> steps in order, each with how it hangs on the ones before."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from functools import cache
+
+from opsmith.parse.evidence import CHANGES, Guess, guess
+from opsmith.parse.lexicon import joints, phrase
+from opsmith.parse.spans import Tagger
+
+_CONDITIONAL = frozenset({"if", "unless"})
+_SOFT = frozenset({"comma", "and", "also", "while"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A piece of the text with the marks that stood before it."""
+
+    text: str
+    marks: tuple[str, ...] = ()
+    guess: Guess | None = None
+
+    def has(self, *marks: str) -> bool:
+        """Whether one of these marks stood before it."""
+        return any(mark in self.marks for mark in marks)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One piece of work, still in words.
+
+    mark: how it hangs on the step before: "", "then", "and", "also", "comma", "else" or "stop".
+    condition: the words of what must hold first; `negated` for "unless".
+    shares: it had no verb of its own and shares the one before.
+    """
+
+    text: str
+    guess: Guess
+    mark: str = ""
+    condition: str = ""
+    negated: bool = False
+    shares: bool = False
+
+
+def segments(text: str) -> list[Segment]:
+    """Cut a tagged text at every joint; too finely, `steps` joins again."""
+    found: list[Segment] = []
+    marks: list[str] = []
+    place = 0
+    for match in _joint().finditer(text):
+        piece = text[place : match.start()].strip()
+        if piece:
+            found.append(Segment(text=piece, marks=tuple(marks)))
+            marks = []
+        marks.append((match.lastgroup or "comma").partition("_")[0])
+        place = match.end()
+    if text[place:].strip():
+        found.append(Segment(text=text[place:].strip(), marks=tuple(marks)))
+    return [replace(segment, guess=guess(segment.text)) for segment in _with_suffixes(found)]
+
+
+@cache
+def _joint() -> re.Pattern[str]:
+    # One name a group, so that a match knows its mark.
+    sources = [
+        f"(?P<{mark}_{place}>{c.pattern})" for place, (mark, c) in enumerate(joints().marks)
+    ]
+    return re.compile("|".join(sources), re.IGNORECASE | re.ASCII)
+
+
+def _with_suffixes(found: list[Segment]) -> list[Segment]:
+    """Chinese says "before", "after" and "if" at the end of the clause."""
+    ready: list[Segment] = []
+    carry: tuple[str, ...] = ()
+    for segment in found:
+        marks = (*segment.marks, *carry)
+        carry, text = (), segment.text
+        for mark, compiled in joints().suffix.items():
+            match = compiled.search(text)
+            if match and match.start() and (mark == "if" or guess(text[: match.start()])):
+                text = re.sub("^(?:在|等|当|待)", "", text[: match.start()])
+                marks, carry = _suffixed(mark, marks)
+                break
+        ready.append(Segment(text=text.strip(), marks=marks))
+    return [segment for segment in ready if segment.text]
+
+
+def _suffixed(mark: str, marks: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if mark == "after":
+        return marks, ("then",)
+    return (*marks, "before_next" if mark == "before" else mark), ()
+
+
+def steps(text: str, tagger: Tagger) -> list[Step]:
+    """The steps of a tagged text, in the order they are to be done."""
+    return _ordered(_joined(_conditions_split(segments(text)), tagger))
+
+
+_ACTION = phrase("clauses", "action")
+_CONDITION_END = phrase("clauses", "condition_end")
+
+
+def _conditions_split(found: list[Segment]) -> list[Segment]:
+    """Part a condition from what it asks for when no comma does: "if it's down restart it"."""
+    ready: list[Segment] = []
+    for segment in found:
+        end = _CONDITION_END.search(segment.text) if segment.has(*_CONDITIONAL) else None
+        action = _ACTION.search(segment.text, end.end()) if end else None
+        if action and (asked := guess(segment.text[action.start() :])) and asked.strong:
+            head, tail = segment.text[: action.start()], segment.text[action.start() :]
+            ready.append(replace(segment, text=head.strip(), guess=guess(head)))
+            ready.append(Segment(text=tail.strip(), marks=("case",), guess=asked))
+        else:
+            ready.append(segment)
+    return [_as_condition(ready, place) for place in range(len(ready))]
+
+
+def _as_condition(found: list[Segment], place: int) -> Segment:
+    """In Chinese 就 alone makes what stands before it a condition: "不健康就重启"."""
+    segment = found[place]
+    follows = found[place + 1] if place + 1 < len(found) else None
+    if follows and follows.has("case"):
+        return replace(segment, marks=(*segment.marks, "if"))
+    if not (follows and follows.has("so")) or segment.has("if", "unless", "else"):
+        return segment
+    says = any(compiled.search(segment.text) for compiled in joints().condition.values())
+    bare = segment.guess is None or segment.guess.intent not in CHANGES
+    threshold = bool(_CONDITION_END.search(segment.text))
+    if (says or threshold) and bare and follows.guess is not None:
+        return replace(segment, marks=(*segment.marks, "if"))
+    return segment
+
+
+def _joined(found: list[Segment], tagger: Tagger) -> list[Step]:
+    """Join pieces without a request of their own to their neighbours; hang conditions on."""
+    weave = _Weave(tagger)
+    for place, segment in enumerate(found):
+        weave.take(segment, trails=_trails(found, place))
+    return weave.finish()
+
+
+def _trails(found: list[Segment], place: int) -> bool:
+    """Whether a condition follows what it is for: "restart it if it is down"."""
+    segment = found[place]
+    if place == 0 or segment.has("stop") or not segment.marks:
+        return False
+    after = found[place + 1] if place + 1 < len(found) else None
+    if after is None or after.has("else", "stop"):
+        return True
+    return segment.marks[0] in _CONDITIONAL and not after.has("so", "case", "comma", "then")
+
+
+class _Weave:
+    """Steps being made from segments, one after another."""
+
+    def __init__(self, tagger: Tagger) -> None:
+        self.tagger = tagger
+        self.made: list[Step] = []
+        self.lead = ""
+        self.condition = ""
+        self.negated = False
+        self.marks: tuple[str, ...] = ()
+
+    def take(self, segment: Segment, *, trails: bool) -> None:
+        """Make a step of the segment, or join it to one, or keep it for the next."""
+        marks, self.marks = (*self.marks, *segment.marks), ()
+        if segment.has(*_CONDITIONAL):
+            self._take_condition(segment, marks, trails=trails)
+        elif segment.has("because") and self.made:
+            return
+        elif step := self._step(segment, marks):
+            self._drop_statement(step)
+            self.made.append(step)
+            self.lead, self.condition, self.negated = "", "", False
+        elif self.made and not self.condition:
+            last = self.made[-1]
+            self.made[-1] = replace(last, text=f"{last.text} , {segment.text}")
+        else:
+            self.lead = f"{self.lead} {segment.text}".strip()
+            self.marks = marks
+
+    def _drop_statement(self, step: Step) -> None:
+        """`latency is up. Investigate why`: the first sentence only says what to look into."""
+        last = self.made[-1] if self.made else None
+        if last and step.guess.intent == "diagnose_incident" and not last.guess.strong:
+            self.made.pop()
+            self.lead = f"{last.text} {self.lead}".strip()
+
+    def finish(self) -> list[Step]:
+        """The steps; a text that only states something is read as a whole."""
+        rest = f"{self.lead} {self.condition}".strip()
+        if not self.made and rest and (whole := guess(rest)):
+            return [Step(text=rest, guess=whole)]
+        if self.made and self.lead:
+            self.made[-1] = replace(self.made[-1], text=f"{self.made[-1].text} , {self.lead}")
+        return [_judged_again(step) for step in self.made]
+
+    def _take_condition(self, segment: Segment, marks: tuple[str, ...], *, trails: bool) -> None:
+        if trails and self.made:
+            self.made[-1] = replace(
+                self.made[-1], condition=segment.text, negated=segment.has("unless")
+            )
+            return
+        self.condition, self.negated = segment.text, segment.has("unless")
+        self.marks = tuple(mark for mark in marks if mark not in _CONDITIONAL)
+
+    def _step(self, segment: Segment, marks: tuple[str, ...]) -> Step | None:
+        asked, shares = segment.guess, False
+        last = self.made[-1] if self.made else None
+        if last and self._repeats_complement(segment, last):
+            asked, shares = last.guess, True
+        elif (
+            asked is None
+            or asked.stated
+            or (last and not self.condition and self._continues(segment, asked, last))
+        ):
+            return None
+        elif not asked.strong:
+            shares = last is not None
+        text = f"{self.lead} {segment.text}".strip()
+        return Step(
+            text=text,
+            guess=asked,
+            mark=_strongest(marks),
+            condition=self.condition,
+            negated=self.negated,
+            shares=shares,
+        )
+
+    def _continues(self, segment: Segment, asked: Guess, last: Step) -> bool:
+        """Whether a segment goes on with the step before instead of asking for something new."""
+        if not asked.strong and (last.guess.intent in CHANGES or asked.intent == "explain_alert"):
+            return True
+        if asked.intent != last.guess.intent:
+            return not asked.strong and last.guess.intent in _GATHERS
+        bare = not self._kinds(segment.text) or not self._kinds(last.text)
+        return bare or not asked.strong or asked.intent in _GATHERS
+
+    def _repeats_complement(self, segment: Segment, last: Step) -> bool:
+        """`scale a to 3 and b to 5`: no verb, but the kinds of names and numbers of the last."""
+        kinds, before = self._kinds(segment.text) - _TIMES, self._kinds(last.text) - _TIMES
+        verbless = segment.guess is None or not segment.guess.strong
+        return (
+            verbless
+            and len(kinds) > 1
+            and kinds <= before
+            and bool(kinds & _LEADING_KINDS)
+            and last.guess.intent != "compare_config"
+        )
+
+    def _kinds(self, text: str) -> set[str]:
+        return {span.kind for span in self.tagger.within(text)}
+
+
+# Intents that take in whatever follows without a verb of its own.
+_GATHERS = frozenset({"diagnose_incident", "create_report", "compare_config", "list_tasks"})
+_TIMES = {"win", "hor", "dur", "age", "clock"}
+_LEADING_KINDS = frozenset({"svc", "host", "grp", "alert", "metric", "name"})
+_BY_STRENGTH = (
+    "else",
+    "before_next",
+    "before",
+    "after",
+    "then",
+    "also",
+    "and",
+    "while",
+    "comma",
+    "stop",
+)
+
+
+def _strongest(marks: tuple[str, ...]) -> str:
+    if "stop" in marks and not set(marks) & {"else", "then", "before", "before_next", "after"}:
+        return "stop"
+    return next((mark for mark in _BY_STRENGTH if mark in marks), "")
+
+
+def _judged_again(step: Step) -> Step:
+    """What was joined to a step may say more clearly what it is; never that it is a change."""
+    if step.guess.strong or step.shares:
+        return step
+    whole = guess(step.text)
+    better = whole and whole.points > step.guess.points and whole.intent not in CHANGES
+    return replace(step, guess=whole) if whole and better else step
+
+
+def _in_procedure(made: list[Step], place: int) -> bool:
+    """Whether a list ends in "then": "silence a, restart b, then check c" is an order of steps."""
+    pair = {made[place].guess.intent, made[place - 1].guess.intent}
+    for step in made[place + 1 :]:
+        if step.mark in {"stop", "else"} or step.condition:
+            return False
+        if step.mark == "then":
+            return bool(pair & CHANGES)
+    return False
+
+
+def _ordered(made: list[Step]) -> list[Step]:
+    """Put steps into the order of doing: what "before" and "after" name may stand elsewhere."""
+    ready: list[Step] = []
+    held: list[Step] = []
+    for place, step in enumerate(made):
+        first = place == 0 or made[place - 1].mark == "stop"
+        leads = place + 1 < len(made)
+        if step.mark == "before_next" or (step.mark == "before" and first and leads):
+            held.append(replace(step, mark="then"))
+            continue
+        if step.mark == "after" and ready and not (first and leads):
+            ready[-1:] = [replace(step, mark=ready[-1].mark), replace(ready[-1], mark="then")]
+            continue
+        if step.mark == "after" and leads:
+            made[place + 1] = replace(made[place + 1], mark="then")
+        mark = {"before": "then", "after": ""}.get(step.mark, step.mark)
+        if mark == "comma" and _in_procedure(made, place):
+            mark = "then"
+        ready.append(replace(step, mark=mark))
+        following = made[place + 1].mark if leads else "stop"
+        if held and following not in _SOFT:
+            ready += held
+            held = []
+    return ready + held

@@ -1,0 +1,283 @@
+"""Steps in words -> tasks with slots, targets carried over, conditions and dependencies."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from opsmith.parse.clauses import Step
+from opsmith.parse.conditions import COMPLEMENT, Finding, finding_of
+from opsmith.parse.draft import Draft
+from opsmith.parse.evidence import CHANGES
+from opsmith.parse.lexicon import phrase
+from opsmith.parse.schema import TARGETS, TaskSchema
+from opsmith.parse.slots import Slots, Words, read_slots
+from opsmith.parse.spans import TAG, Tagger
+
+_VERIFIES = phrase("compose", "verifies")
+_LIST = phrase("compose", "list")
+# In these, only services named in one list make a task each; others are what is talked about.
+_ONE_SUBJECT = frozenset(
+    {
+        "diagnose_incident",
+        "show_topology",
+        "create_report",
+        "list_tasks",
+        "compare_config",
+        "search_logs",
+        "explain_alert",
+    }
+)
+_KINDS = {
+    "service": ("svc", "name"),
+    "metric": ("metric",),
+    "alert": ("alert",),
+    "env": ("env",),
+    "namespace": ("ns",),
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class _Branch:
+    source: int
+    finding: str | None
+
+
+class Composer:
+    """Makes the tasks of one sentence.
+
+    mentioned: target slots spoken of in earlier turns, used when this sentence names none.
+    """
+
+    def __init__(
+        self, tagger: Tagger, schemas: Mapping[str, TaskSchema], mentioned: Mapping[str, object]
+    ) -> None:
+        self.tagger = tagger
+        self.schemas = schemas
+        self.mentioned = mentioned
+        self.drafts: list[Draft] = []
+        self._group: list[int] = []
+        self._needs: set[int] = set()
+        self._base: set[int] = set()
+        self._branch: _Branch | None = None
+        self._recent: list[int] = []
+
+    def compose(self, steps: list[Step]) -> list[Draft]:
+        """The tasks of `steps`, in order, their targets filled in from each other."""
+        last: list[int] = []
+        for place, step in enumerate(steps):
+            made = self._add(step, steps[place + 1 :])
+            if step.shares and last:
+                self._share_times(last, made, step)
+            last = made
+        self._recent = []
+        for draft in self.drafts:
+            self._carry(draft)
+        return self.drafts
+
+    def _add(self, step: Step, later: list[Step]) -> list[int]:
+        self._place(step)
+        finding = self._meet(step, later) if step.condition else None
+        unclear: tuple[str, ...] = ()
+        if (step.condition and finding is None and step.guess.intent in CHANGES) or (
+            step.mark == "else" and self._branch is None and step.guess.intent in CHANGES
+        ):
+            unclear = ("condition",)
+        made: list[int] = []
+        for draft in self._drafts_of(step):
+            draft.needs = set(self._needs)
+            draft.unclear += unclear
+            if draft.intent in CHANGES and _CHOICE.search(step.text):
+                draft.unclear += ("condition",)
+            if self._branch and self._branch.finding:
+                draft.slots["condition"] = self._branch.finding
+            self.drafts.append(draft)
+            made.append(len(self.drafts) - 1)
+            self._carry(draft, before=len(self.drafts) - 1)
+        self._group += made
+        self._recent = made
+        return made
+
+    def _place(self, step: Step) -> None:
+        """Set what the step waits for, from the word that joins it to the ones before."""
+        verifying = (
+            step.guess.intent == "check_health"
+            and step.mark in {"and", "comma", "also"}
+            and bool(self.drafts)
+            and self.drafts[-1].intent in CHANGES
+            and bool(_VERIFIES.search(step.text))
+        )
+        if step.mark == "then" or verifying:
+            self._needs = self._base = set(self._group) or self._needs
+            self._group, self._branch = [], None
+        elif step.mark == "else" and self._branch:
+            finding = COMPLEMENT.get(self._branch.finding or "")
+            self._branch = _Branch(source=self._branch.source, finding=finding)
+            self._needs = {self._branch.source}
+        elif step.mark != "and":
+            self._branch = None
+            self._needs = set() if step.mark == "stop" else set(self._base)
+            self._base = set(self._needs)
+
+    def _meet(self, step: Step, later: list[Step]) -> Finding | None:
+        """Turn the condition of a step into a task to wait for and what it must have found."""
+        finding = finding_of(step.condition, self.tagger, self.drafts)
+        if finding is None:
+            return None
+        source = finding.source
+        if finding.check:
+            check = Draft(
+                intent=finding.check,
+                slots=self._read(finding.check, step.condition),
+                needs=set(self._needs),
+                text=step.condition,
+            )
+            self.drafts.append(check)
+            source = len(self.drafts) - 1
+            self._carry(check, before=source, after=[step.text, *(one.text for one in later)])
+        elif finding.threshold:
+            self.drafts[source].slots.setdefault("threshold", finding.threshold)
+        found = COMPLEMENT.get(finding.found or "") if step.negated else finding.found
+        self._branch = _Branch(source=source, finding=found)
+        self._needs = {source}
+        self._group = [*self._group, source] if finding.check else self._group
+        if step.mark == "then":
+            self._group = [source]
+        return finding
+
+    def _drafts_of(self, step: Step) -> list[Draft]:
+        intent = step.guess.intent
+        slots = self._read(intent, step.text)
+        options = [self._options(intent, step.text, slot) for slot in _KINDS if slot in slots]
+        if (
+            "service" not in slots
+            and "host" not in slots
+            and _PLURAL.search(self.tagger.raw(step.text))
+        ):
+            both = [("service", name) for name in self._services_before()]
+            options += [both] if both else []
+        unknown = tuple(
+            name
+            for span in self.tagger.within(step.text)
+            if span.kind == "unknown"
+            for name in (span.value if isinstance(span.value, tuple) else (str(span.value),))
+        )
+        return [
+            Draft(intent=intent, slots={**slots, **dict(chosen)}, text=step.text, unknown=unknown)
+            for chosen in itertools.product(*options)
+        ]
+
+    def _services_before(self) -> list[str]:
+        """The services of the tasks that belong together just before."""
+        near = [self.drafts[place].slots.get("service") for place in self._recent]
+        return list(dict.fromkeys(name for name in near if isinstance(name, str)))
+
+    def _options(self, intent: str, text: str, slot: str) -> list[tuple[str, str]]:
+        words = Words.of(intent, text, self.tagger)
+        names = words.every(*_KINDS[slot])
+        if intent in _ONE_SUBJECT and slot != "metric":
+            names = self._first_list(text, _KINDS[slot]) or names[:1]
+        return [(slot, name) for name in names]
+
+    def _first_list(self, text: str, kinds: tuple[str, ...]) -> list[str]:
+        names: list[str] = []
+        end = -1
+        for tag in TAG.finditer(text):
+            span = self.tagger.span(tag[0])
+            if span.kind not in kinds:
+                continue
+            if names and not _LIST.search(text[end : tag.start()]):
+                break
+            if str(span.value) not in names:
+                names.append(str(span.value))
+            end = tag.end()
+        return names
+
+    def _read(self, intent: str, text: str) -> Slots:
+        words = Words.of(intent, text, self.tagger)
+        return read_slots(words, self.schemas[intent].slots, self.tagger)
+
+    def _carry(
+        self, draft: Draft, *, before: int | None = None, after: list[str] | None = None
+    ) -> None:
+        """Fill what a task needs and does not name from what was named before, then after."""
+        schema = self.schemas[draft.intent]
+        wanted = self._wanted(draft)
+        if not wanted or self._ambiguous(draft, wanted):
+            return
+        for source in self._sources(draft, before, after or []):
+            if taken := _taken(source, wanted, schema):
+                draft.slots.update({k: v for k, v in taken.items() if k not in draft.slots})
+                return
+
+    def _wanted(self, draft: Draft) -> tuple[tuple[str, ...], ...]:
+        """What a task must take over: open needs, the host of "there", the target of "its"."""
+        schema = self.schemas[draft.intent]
+        wanted = schema.open_needs(draft.slots)
+        if _PLACE.search(draft.text) and "host" in schema.slots and "host" not in draft.slots:
+            wanted = (*wanted, ("host", "host_group"))
+        named = any(name in draft.slots for name in (*TARGETS, "alert"))
+        if _ITS.search(draft.text) and not named:
+            wanted = (*wanted, TARGETS)
+        return wanted
+
+    def _ambiguous(self, draft: Draft, wanted: tuple[tuple[str, ...], ...]) -> bool:
+        """Whether a change could mean any of several services just spoken of: then ask."""
+        if draft.intent in CHANGES and ("service",) in wanted and len(self._services_before()) > 1:
+            draft.unclear = ("service",)
+        return "service" in draft.unclear
+
+    def _sources(
+        self, draft: Draft, before: int | None, after: list[str]
+    ) -> list[Mapping[str, object]]:
+        """Where targets may be taken from, nearest first."""
+        place = self.drafts.index(draft) if before is None else before
+        sources: list[Mapping[str, object]] = [one.slots for one in reversed(self.drafts[:place])]
+        if before is not None:
+            return sources + [self._read(draft.intent, text) for text in after]
+        later = [one.slots for one in self.drafts[place + 1 :]]
+        return [*sources, *later, self.mentioned]
+
+    def _share_times(self, before: list[int], made: list[int], step: Step) -> None:
+        """A time said once in a list holds for all of it, if it stands before or at the end."""
+        first = self.drafts[before[0]].slots
+        own = self.drafts[made[0]].slots if made else {}
+        at_end = bool(_ENDS_IN_TIME.search(step.text))
+        for name in ("window", "start", "end"):
+            if name in first and not own.keys() & {"window", "start"}:
+                self._give(made, name, first[name])
+            elif name in own and at_end and not first.keys() & {"window", "start"}:
+                self._give(before, name, own[name])
+
+    def _give(self, places: list[int], name: str, value: object) -> None:
+        for place in places:
+            draft = self.drafts[place]
+            if name in self.schemas[draft.intent].slots and isinstance(value, str):
+                draft.slots.setdefault(name, value)
+
+
+# "there", "on it": the host that was spoken of.
+_PLACE = phrase("compose", "place")
+_ITS = phrase("compose", "its")
+_PLURAL = phrase("compose", "plural")
+# "whichever is unhealthy": a choice that only the task before can make.
+_CHOICE = phrase("compose", "choice")
+_ENDS_IN_TIME = phrase("compose", "ends_in_time")
+
+
+def _taken(
+    source: Mapping[str, object], wanted: tuple[tuple[str, ...], ...], schema: TaskSchema
+) -> Slots:
+    """The names to take over from one source, empty when it has not what is missing."""
+    carried = {*TARGETS, "alert"}
+    needed = {slot for either in wanted for slot in either} & carried
+    if not needed & source.keys():
+        return {}
+    names = {"alert"} if "alert" in needed & source.keys() else carried & set(schema.slots)
+    taken: Slots = {}
+    for name in sorted(names & source.keys()):
+        value = source[name]
+        if isinstance(value, str | tuple):
+            taken[name] = value
+    return taken

@@ -1,0 +1,117 @@
+"""Conditions: what must have been found before a step is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from opsmith.parse.draft import Draft
+from opsmith.parse.evidence import CHANGES
+from opsmith.parse.lexicon import joints
+from opsmith.parse.slots import Words
+from opsmith.parse.spans import Tagger
+
+COMPLEMENT: dict[str, str | None] = {
+    "breach": "no_breach",
+    "no_breach": "breach",
+    "healthy": "unhealthy",
+    "unhealthy": "healthy",
+    "failure": None,
+    "": "failure",
+}
+_MEASURED = frozenset({"query_metric", "forecast_metric"})
+# For each kind of task that can be waited for: the words, and the finding they mean.
+_READINGS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "detect_anomaly": (("calm", "no_breach"), ("anomalous", "breach")),
+    "check_health": (("unhealthy", "unhealthy"), ("healthy", "healthy"), ("failure", "unhealthy")),
+    "query_metric": (("low", "no_breach"), ("high", "breach")),
+    "forecast_metric": (("low", "no_breach"), ("high", "breach")),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What a condition asks for.
+
+    source: position of the task that finds it, when it is there already.
+    check: the intent of a task to add, when it is not.
+    found: the value of the slot `condition`; None for plain success.
+    threshold: a threshold to give to the source.
+    """
+
+    found: str | None
+    source: int = -1
+    check: str | None = None
+    threshold: str | None = None
+
+
+def finding_of(text: str, tagger: Tagger, drafts: list[Draft]) -> Finding | None:
+    """Read a condition against the tasks before it; None when it cannot be checked."""
+    words = Words.of("query_metric", text, tagger)
+    if words.first("metric") or words.first("thr"):
+        return _measured(words, text, drafts)
+    names_target = bool(words.every("svc", "host", "grp", "name"))
+    if drafts and not names_target:
+        return _of_task_before(text, drafts)
+    if _says("unhealthy", text) or _says("healthy", text):
+        return _of_health(words, text, drafts)
+    if drafts:
+        return _of_task_before(text, drafts)
+    return Finding(found="breach", check="detect_anomaly") if _says("anomalous", text) else None
+
+
+def _of_health(words: Words, text: str, drafts: list[Draft]) -> Finding:
+    found = "unhealthy" if _says("unhealthy", text) else "healthy"
+    place = _last(drafts, {"check_health"})
+    named = words.every("svc", "name")
+    if place is not None and drafts[place].slots.get("service") in named:
+        return Finding(found=found, source=place)
+    return Finding(found=found, check="check_health")
+
+
+def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
+    metric, threshold = words.first("metric"), words.first("thr")
+    place = _last(drafts, _MEASURED)
+    limit = threshold if isinstance(threshold, str) else None
+    known = place is not None and (
+        metric is None
+        or (drafts[place].slots.get("metric") == metric and not words.every("svc", "host"))
+    )
+    if place is not None and known:
+        low = limit is None and _says("low", text) and not _says("high", text)
+        return Finding(found="no_breach" if low else "breach", source=place, threshold=limit)
+    if metric is None:
+        return None
+    if limit is None and not (_says("anomalous", text) or _says("high", text)):
+        return None
+    check = "query_metric" if limit else "detect_anomaly"
+    if limit and words.first("hor"):
+        check = "forecast_metric"
+    return Finding(found="breach", check=check)
+
+
+def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
+    place = len(drafts) - 1
+    before = drafts[place].intent
+    for word, found in _READINGS.get(before, ()):
+        if _says(word, text):
+            return Finding(found=found, source=place)
+    if _says("failure", text):
+        return Finding(found="failure", source=place)
+    if before in CHANGES and _says("unhealthy", text):
+        return Finding(found="unhealthy", check="check_health")
+    if _says("success", text) or (before in CHANGES and _says("healthy", text)):
+        return Finding(found=None, source=place)
+    earlier = _last(drafts, {"check_health"})
+    if earlier is not None and (_says("unhealthy", text) or _says("healthy", text)):
+        return Finding(
+            found="unhealthy" if _says("unhealthy", text) else "healthy", source=earlier
+        )
+    return None
+
+
+def _last(drafts: list[Draft], intents: set[str] | frozenset[str]) -> int | None:
+    return next((p for p in reversed(range(len(drafts))) if drafts[p].intent in intents), None)
+
+
+def _says(word: str, text: str) -> bool:
+    return bool(joints().condition[word].search(text))

@@ -1,0 +1,67 @@
+"""Literals in a text: quoted words, reported speech and commands; data, never instructions."""
+
+from __future__ import annotations
+
+import re
+
+from opsmith.parse.commands import starts_command
+from opsmith.parse.lexicon import phrase
+from opsmith.parse.spans import Found, Tagger
+
+# An opening mark stands where a word may begin, a closing one where it may end, so that the
+# apostrophes of "it's" and "users' logs" are none.
+_QUOTED = re.compile(
+    r"```(?P<fence>.+?)```|`(?P<tick>[^`\n]+)`|“(?P<curly>[^”]+)”|‘(?P<single>[^’]+(?:’\w[^’]*)*)’"
+    r"|「(?P<corner>[^」]+)」|『(?P<white>[^』]+)』|«(?P<angle>[^»]+)»|《(?P<title>[^》]+)》"
+    r'|(?<![\w"])"(?P<double>[^"\n]+)"|(?<![A-Za-z0-9\'])\'(?P<plain>[^\'\n]+(?:\'\w[^\'\n]*)*)\'(?![A-Za-z0-9])'
+    r'|"(?P<double2>[^"\n]+)"',
+    re.DOTALL,
+)
+_ONE_NAME = re.compile(r"[\w][\w.:/-]*", re.ASCII)
+_NAMED_BEFORE = phrase("literals", "named_before")
+_RUN_BEFORE = phrase("literals", "run_before")
+_SAID = phrase("literals", "said")
+_TYPED = phrase("literals", "typed")
+_TYPED_CHINESE = phrase("literals", "typed_chinese")
+
+
+def tag_literals(tagger: Tagger) -> None:
+    """Set quoted text, reported speech and commands aside.
+
+    A quoted single name stays in the text as a name; a quotation after "run" is a command; what
+    an annotation, a label or a log line says is data to the end of the text.
+    """
+    tagger.text = _QUOTED.sub(lambda match: _unquoted(tagger, match), tagger.text)
+    tagger.tag(_SAID, _read_said)
+    tagger.tag(_TYPED, _read_command)
+    tagger.tag(_TYPED_CHINESE, _read_command)
+
+
+def _unquoted(tagger: Tagger, match: re.Match[str]) -> str:
+    content = next(group for group in match.groups() if group is not None).strip()
+    before = match.string[: match.start()][-48:]
+    if _RUN_BEFORE.search(before):
+        return tagger.keep(Found(kind="cmd", value=content), match[0])
+    if _ONE_NAME.fullmatch(content) and _is_name(content, before):
+        return content
+    return tagger.keep(Found(kind="quote", value=content), match[0])
+
+
+def _is_name(content: str, before: str) -> bool:
+    shaped = bool(re.search(r"[-_.\d]|[a-z][A-Z]", content)) and "/" not in content
+    return shaped or bool(_NAMED_BEFORE.search(before))
+
+
+def _read_said(match: re.Match[str]) -> Found | None:
+    # A tag right after the verb is the quotation itself; what follows is the speaker's own again.
+    if re.match(r"\W*[\ue000-\uf8ff]", match[2]):
+        return None
+    return Found(kind="quote", value=match[2].strip(), before=match[1])
+
+
+def _read_command(match: re.Match[str]) -> Found | None:
+    command = match[2].strip()
+    first = command.split()[0] if command else ""
+    if not starts_command(first.removeprefix("sudo ")):
+        return None
+    return Found(kind="cmd", value=command, before=match[1])

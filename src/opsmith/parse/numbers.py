@@ -1,0 +1,39 @@
+"""Numbers in a tagged text, tagged last: what is left after times, names and thresholds."""
+
+from __future__ import annotations
+
+import re
+
+from opsmith.parse.numerals import CHINESE, ENGLISH, NUMBER, plain, value_of
+from opsmith.parse.spans import Found, Tagger, pattern
+
+_COUNTED = "个|台|副本|实例|层|跳|级|行|条|倍|份|名|位|大|次"
+_NUMBER = pattern(
+    r"(?<![\w.%-])(?!50[0-4](?!\d))(\d+(?:,\d{3})*(?:\.\d+)?)(?![\w%.-]*\w)"
+    rf"(?: ?(?:{_COUNTED}))?"
+    rf"|(?<![上前下每第同另任某这那哪])({CHINESE})(?=(?:{_COUNTED}|pods?))"
+    r"(?:个|台|名|位|大)?"
+    rf"|(?<=前)({CHINESE})|(?<=[到至成为])({CHINESE})(?!\w|[\u4e00-\u9fff])"
+    rf"|({ENGLISH})(?! (?:by|at|of (?:the|my|our))\b)"
+)
+_ALONE = pattern(
+    rf"^\W*({NUMBER})(?: ?(?:个|台|副本|实例|replicas?|pods?|instances?|吧|就行|好了|即可"
+    r"|please|thanks))*\W*$"
+)
+
+
+def tag_numbers(tagger: Tagger) -> None:
+    """Tag the counts that are left."""
+    tagger.tag(_ALONE, _read)
+    tagger.tag(_NUMBER, _read)
+
+
+def _read(match: re.Match[str]) -> Found | None:
+    words = next(group for group in match.groups() if group)
+    value = value_of(words)
+    if value is None or value != int(value):
+        return None
+    # The unit of counting stays in the text: "行" and "层" say what is counted.
+    rest = match[0].partition(words)[2]
+    kept = rest if re.search("[层跳级行条]", rest) else ""
+    return Found(kind="num", value=int(plain(value)), after=kept)

@@ -1,0 +1,157 @@
+"""The reader: a sentence and what was said before -> tasks, a question, or a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from opsmith.nouns.task import (
+    Clarify,
+    DecidedBy,
+    Decision,
+    Reading,
+    RefusalKind,
+    Risk,
+    Task,
+    Understood,
+)
+from opsmith.parse.catalogue import Catalogue
+from opsmith.parse.clauses import Step, steps
+from opsmith.parse.commands import risk_of
+from opsmith.parse.compose import Composer
+from opsmith.parse.dialogue import State, accepts, follow_up, offer_in, points_back
+from opsmith.parse.draft import Draft
+from opsmith.parse.evidence import CHANGES, Guess, guess
+from opsmith.parse.gate import elsewhere, refuse, refused_tasks, refused_words
+from opsmith.parse.literals import tag_literals
+from opsmith.parse.names import NameFinder, tag_names
+from opsmith.parse.normalise import Plain, normalise
+from opsmith.parse.numbers import tag_numbers
+from opsmith.parse.questions import question_for
+from opsmith.parse.schema import TaskSchema
+from opsmith.parse.spans import Tagger
+from opsmith.parse.thresholds import tag_thresholds
+from opsmith.parse.times import tag_clocks, tag_durations, zone_of
+
+_TARGET_KINDS = frozenset({"svc", "host", "grp", "ns", "name", "alert", "unknown"})
+_OPS_KINDS = _TARGET_KINDS | {"metric", "cmd", "env"}
+
+
+class SentenceReader:
+    """Reads sentences against one catalogue and one set of task schemas.
+
+    zone: the time zone of clock times that state none.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, schemas: Mapping[str, TaskSchema], *, zone: str = "UTC"
+    ) -> None:
+        self.catalogue = catalogue
+        self.schemas = schemas
+        self.zone = zone
+        self._finder = NameFinder(catalogue)
+
+    def read(self, text: str, state: State | None = None) -> tuple[Reading, State]:
+        """Read one turn. Never raises on what the text holds; returns the state for the next."""
+        before = state or State()
+        reading = self._read(text, before)
+        return reading, before.after(reading)
+
+    def _read(self, text: str, state: State) -> Reading:
+        plain = normalise(text)
+        if plain.fault is not None:
+            return refuse(RefusalKind.UNREADABLE, plain.fault)
+        if not plain.text:
+            return Clarify(question="What should opsmith do?", missing=("intent",))
+        if accepts(plain.text) and (offer := offer_in(normalise(state.said).text)):
+            return self._read(offer, replace(state, said=""))
+        tagger = self.tagged(plain)
+        if refusal := refused_words(tagger.text):
+            return refusal
+        return self._decided(plain, tagger, state)
+
+    def tagged(self, plain: Plain) -> Tagger:
+        """Run every lexer, the ones that must not be misread by others first."""
+        tagger = Tagger(plain.text)
+        tag_literals(tagger)
+        tag_clocks(tagger)
+        tag_thresholds(tagger)
+        tag_durations(tagger)
+        tag_names(tagger, self._finder)
+        tag_numbers(tagger)
+        return tagger
+
+    def _decided(self, plain: Plain, tagger: Tagger, state: State) -> Reading:
+        asked = guess(tagger.text)
+        kinds = {span.kind for span in tagger.spans}
+        if refusal := elsewhere(tagger.text, asked, named=bool(kinds & _TARGET_KINDS)):
+            return refusal
+        found = steps(tagger.text, tagger)
+        path, why = DecidedBy.RULES, "the words of the sentence"
+        again = follow_up(tagger, _strongest(found, asked), state, self.schemas)
+        if again is not None:
+            drafts = [
+                Draft(intent=intent, slots=slots, needs=set(needs), text=tagger.text)
+                for intent, slots, needs in again.tasks
+            ]
+            path, why = DecidedBy.DIALOGUE, again.why
+        else:
+            drafts = self._composed(found, tagger, state)
+        if refusal := refused_tasks(drafts, plain, tagger):
+            return refusal
+        if not drafts:
+            return self._nothing(kinds)
+        return self._checked(drafts, plain, Decision(by=path, why=why))
+
+    def _composed(self, found: list[Step], tagger: Tagger, state: State) -> list[Draft]:
+        mentioned: Mapping[str, object] = {}
+        if state.fresh and (points_back(tagger.text) or state.age == 0):
+            mentioned = state.mentioned
+        return Composer(tagger, self.schemas, mentioned).compose(
+            [step for step in found if step.guess.intent in self.schemas]
+        )
+
+    def _nothing(self, kinds: set[str]) -> Reading:
+        if kinds & _OPS_KINDS:
+            return Clarify(
+                question="What should be done with it?",
+                missing=("intent",),
+                decisions=(Decision(by=DecidedBy.RULES, why="no intent in the words"),),
+            )
+        return refuse(RefusalKind.OUT_OF_SCOPE, "no word of it asks for one of opsmith's tasks")
+
+    def _checked(self, drafts: list[Draft], plain: Plain, decision: Decision) -> Reading:
+        tasks = tuple(self._task(draft) for draft in drafts)
+        missing: dict[str, None] = {}
+        for draft in drafts:
+            missing.update(dict.fromkeys(self.schemas[draft.intent].missing(draft.slots)))
+            missing.update(dict.fromkeys(draft.unclear))
+            if draft.unknown and (draft.intent in CHANGES or "target" in missing):
+                missing.setdefault("service")
+        zone = zone_of(plain.text) or self.zone
+        if missing:
+            return Clarify(
+                question=question_for(
+                    tuple(missing), drafts, self.catalogue, chinese=plain.chinese
+                ),
+                missing=tuple(missing),
+                tasks=tasks,
+                zone=zone,
+                decisions=(decision,),
+            )
+        return Understood(tasks=tasks, zone=zone, decisions=(decision,))
+
+    def _task(self, draft: Draft) -> Task:
+        schema = self.schemas[draft.intent]
+        risk, command = schema.risk, draft.slots.get("command")
+        if draft.intent == "run_command_on_hosts":
+            risk = risk_of(command) if isinstance(command, str) else Risk.DESTRUCTIVE
+        known = {name: draft.slots[name] for name in schema.slots if name in draft.slots}
+        return Task(
+            intent=draft.intent, slots=known, depends_on=tuple(sorted(draft.needs)), risk=risk
+        )
+
+
+def _strongest(found: list[Step], whole: Guess | None) -> Guess | None:
+    strong = [step.guess for step in found if step.guess.strong]
+    return strong[0] if strong else whole

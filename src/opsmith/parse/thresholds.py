@@ -1,0 +1,76 @@
+"""Thresholds in a text: a comparator, a number and a unit -> `>85%`, `<=200ms`, `>5000`."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from opsmith.parse.lexicon import thresholds
+from opsmith.parse.numerals import NUMBER, plain, value_of
+from opsmith.parse.spans import Found, Reader, Tagger, pattern
+
+_UNITS = (
+    (r"%|percent\b|per cent\b|个百分点", "%"),
+    (r"ms\b|msecs?\b|milliseconds?\b|毫秒", "ms"),
+    (r"[kmgt]i?b(?:/s|ps)?\b", None),
+    (r"gigs?\b|gigabytes?\b", "GB"),
+    (r"megabytes?\b", "MB"),
+    (r"s\b|secs?\b|seconds?\b|秒钟?", "s"),
+)
+_UNIT = "|".join(source for source, _ in _UNITS)
+_NUMBER = rf"(?:百分之{NUMBER}|{NUMBER}(?: ?[万kK](?![a-zA-Z]))?)"
+
+
+def tag_thresholds(tagger: Tagger) -> None:
+    """Tag every threshold, firm comparators first."""
+    for sign, compiled in _patterns():
+        tagger.tag(compiled, _reader(sign))
+
+
+@cache
+def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    words = thresholds()
+    unless_time, other = words["after"]["time"][0], words["after"]["other_unit"][0]
+    found: list[tuple[str, str]] = []
+    for sign, (source,) in words["firm"].items():
+        asked = r"(?:\bto |是否|有没有|是不是)?(?<!\w)"
+        tail = rf"{unless_time}(?: ?{other}\b)?(?:以上|以下)?"
+        found.append((sign, rf"{asked}{source} ?({_NUMBER}) ?({_UNIT})?{tail}"))
+    for sign, (source,) in words["loose"].items():
+        found.append((sign, rf"(?<!\w){source} ?({_NUMBER}) ?({_UNIT}){unless_time}"))
+        found.append((sign, rf"(?<!\w){source} ?(百分之{NUMBER})()"))
+    for sign, ending in (
+        (">", "以上|or (?:more|higher|above)\\b"),
+        ("<", "以下|or (?:less|lower|below)\\b"),
+    ):
+        found.append(
+            (sign, rf"(?<!\w)({_NUMBER}) ?({_UNIT}){unless_time} ?(?:{other} ?)?(?:{ending})")
+        )
+    return tuple((sign, pattern(source)) for sign, source in found)
+
+
+def _reader(sign: str) -> Reader:
+    return lambda match: _found(sign, match[1], match[2] or "")
+
+
+def _found(sign: str, number: str, unit: str) -> Found | None:
+    percent = number.startswith("百分之")
+    words = number.removeprefix("百分之").strip()
+    scale = {"万": 10_000, "k": 1_000}.get(words[-1].lower(), 1)
+    if scale > 1 and value_of(words[:-1]) is not None:
+        words = words[:-1]
+    else:
+        scale = 1
+    value = value_of(words)
+    if value is None:
+        return None
+    return Found(
+        kind="thr", value=f"{sign}{plain(value * scale)}{'%' if percent else _unit(unit)}"
+    )
+
+
+def _unit(words: str) -> str:
+    for source, written in _UNITS:
+        if words and re.fullmatch(source.replace(r"\b", ""), words, re.IGNORECASE):
+            return words if written is None else written
+    return ""
