@@ -40,6 +40,18 @@ def _investigate() -> click.Command:
     return investigate
 
 
+def _parse() -> click.Command:
+    from opsmith.cli.parse import parse
+
+    return parse
+
+
+def _schema() -> click.Command:
+    from opsmith.cli.schema import schema
+
+    return schema
+
+
 def _up() -> click.Command:
     from opsmith.cli.up import up
 
@@ -74,6 +86,8 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "incident": ("See incidents, confirm, reject, merge and split them.", _incident),
     "investigate": ("Find the root cause of a recorded incident.", _investigate),
     "ranker": ("Show the ranking weights, or refit them on solved incidents.", _ranker),
+    "parse": ("Show how a sentence is understood as tasks.", _parse),
+    "schema": ("Check, list and show task schemas.", _schema),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }
 

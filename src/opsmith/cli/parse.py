@@ -8,10 +8,12 @@ from pathlib import Path
 
 import click
 
+from opsmith.cli.options import output_option
+
 
 @click.command()
 @click.argument("sentence", required=False)
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@output_option
 @click.option(
     "--inventory",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -27,8 +29,10 @@ import click
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder of task schemas of your own.",
 )
-@click.option("--zone", default="UTC", show_default=True, help="Zone of clock times that say none.")
-def parse(  # noqa: PLR0913 - one argument an option
+@click.option(
+    "--zone", default="UTC", show_default=True, help="Zone of clock times that say none."
+)
+def parse(
     sentence: str | None,
     output: str,
     inventory: Path | None,
@@ -40,12 +44,11 @@ def parse(  # noqa: PLR0913 - one argument an option
 
     Ends with 0 whatever the answer: tasks, a question or a refusal.
     """
-    from opsmith.wiring import read_sentence, reading_as_json, reading_as_text
+    from opsmith.wiring.parse import Sources, read_sentence, reading_as_json, reading_as_text
 
     text = sentence if sentence is not None else sys.stdin.buffer.read().decode("utf-8", "replace")
-    reading = read_sentence(
-        text, inventory=inventory, context=context, schemas=schemas, zone=zone
-    )
+    sources = Sources(inventory=inventory, context=context, schemas=schemas, zone=zone)
+    reading = read_sentence(text, sources)
     if output == "json":
         click.echo(json.dumps(reading_as_json(reading), ensure_ascii=False, indent=2))
     else:

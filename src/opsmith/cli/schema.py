@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
+from opsmith.cli.options import output_option
+
 _FOLDER = click.option(
     "--schemas",
     type=click.Path(path_type=Path, file_okay=False),
     help="A folder of task schemas of your own.",
 )
-_OUTPUT = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 
 
 @click.group()
@@ -23,10 +24,10 @@ def schema() -> None:
 
 @schema.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@_OUTPUT
+@output_option
 def check(files: tuple[Path, ...], output: str) -> None:
     """Check FILES; every problem with its line, column and a suggestion. Ends with 1 on any."""
-    from opsmith.wiring import schema_problems
+    from opsmith.wiring.parse import schema_problems
 
     found = {str(path): schema_problems(path) for path in files}
     if output == "json":
@@ -55,10 +56,10 @@ def check(files: tuple[Path, ...], output: str) -> None:
 
 @schema.command("list")
 @_FOLDER
-@_OUTPUT
+@output_option
 def list_schemas(schemas: Path | None, output: str) -> None:
     """List the task schemas in use."""
-    from opsmith.wiring import task_schemas
+    from opsmith.wiring.parse import task_schemas
 
     found = task_schemas(schemas)
     if output == "json":
@@ -75,10 +76,10 @@ def list_schemas(schemas: Path | None, output: str) -> None:
 @schema.command()
 @click.argument("task_id")
 @_FOLDER
-@_OUTPUT
+@output_option
 def show(task_id: str, schemas: Path | None, output: str) -> None:
     """Show one task schema: its slots, what it needs, and examples."""
-    from opsmith.wiring import task_schema
+    from opsmith.wiring.parse import task_schema
 
     one = task_schema(task_id, schemas)
     needs = [" or ".join(either) for either in one.required]

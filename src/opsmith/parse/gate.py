@@ -31,10 +31,14 @@ _QUOTES_ARE_DATA = frozenset(
 _NARROW = ("svc", "host", "grp", "alert", "name", "unknown")
 
 
-def refused_words(text: str) -> Refused | None:
-    """What the tagged text itself rules out."""
+def refused_words(tagger: Tagger) -> Refused | None:
+    """What the words themselves rule out, quotations aside.
+
+    Names may be made of any words, so that what destroys is looked for with names tagged.
+    """
+    spoken = tagger.spoken()
     for rule, compiled in safety()["unsafe"].items():
-        if compiled.search(text):
+        if compiled.search(tagger.text) or (rule != "destroy" and compiled.search(spoken)):
             return refuse(RefusalKind.UNSAFE, _REASONS[rule])
     return None
 

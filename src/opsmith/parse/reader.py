@@ -29,6 +29,7 @@ from opsmith.parse.normalise import Plain, normalise
 from opsmith.parse.numbers import tag_numbers
 from opsmith.parse.questions import question_for
 from opsmith.parse.schema import TaskSchema
+from opsmith.parse.schema_check import faults_of
 from opsmith.parse.spans import Tagger
 from opsmith.parse.thresholds import tag_thresholds
 from opsmith.parse.times import tag_clocks, tag_durations, zone_of
@@ -66,7 +67,7 @@ class SentenceReader:
         if accepts(plain.text) and (offer := offer_in(normalise(state.said).text)):
             return self._read(offer, replace(state, said=""))
         tagger = self.tagged(plain)
-        if refusal := refused_words(tagger.text):
+        if refusal := refused_words(tagger):
             return refusal
         return self._decided(plain, tagger, state)
 
@@ -128,6 +129,8 @@ class SentenceReader:
             missing.update(dict.fromkeys(draft.unclear))
             if draft.unknown and (draft.intent in CHANGES or "target" in missing):
                 missing.setdefault("service")
+        for task in tasks:
+            missing.update(dict.fromkeys(faults_of(self.schemas[task.intent], task.slots)))
         zone = zone_of(plain.text) or self.zone
         if missing:
             return Clarify(

@@ -66,7 +66,9 @@ class SchemaFolder:
 
     def _texts(self) -> tuple[dict[str, str], list[str]]:
         try:
-            paths = sorted(path for path in self._folder.iterdir() if path.suffix in {".yaml", ".yml"})
+            paths = sorted(
+                path for path in self._folder.iterdir() if path.suffix in {".yaml", ".yml"}
+            )
         except OSError as error:
             raise BadInput(
                 f"The schema folder {self._folder.name!r} cannot be read: {error.strerror}."
@@ -78,7 +80,9 @@ class SchemaFolder:
                 raw = path.read_bytes()[: LARGEST_FILE + 1]
                 texts[path.name] = raw.decode("utf-8")
             except (OSError, UnicodeDecodeError):
-                problems.append(f"{path.name} cannot be read as UTF-8 text; the last good one stays.")
+                problems.append(
+                    f"{path.name} cannot be read as UTF-8 text; the last good one stays."
+                )
                 if path.name in self._good:
                     texts[path.name] = ""
         return texts, problems

@@ -58,5 +58,7 @@ def _line(place: int, task: Task) -> str:
         f"{name}={'+'.join(value) if isinstance(value, tuple) else value}"
         for name, value in task.slots.items()
     )
-    after = f" after {', '.join(str(one + 1) for one in task.depends_on)}" if task.depends_on else ""
+    after = (
+        f" after {', '.join(str(one + 1) for one in task.depends_on)}" if task.depends_on else ""
+    )
     return f"{place + 1}. {task.intent} [{task.risk}] {slots}{after}"

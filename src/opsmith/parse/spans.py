@@ -122,6 +122,13 @@ class Tagger:
         """The spans whose tags stand in `text`, in order."""
         return [self.span(tag) for tag in TAG.findall(text)]
 
+    def spoken(self) -> str:
+        """The whole text as typed, but for quotations and commands, which stay tags."""
+        return TAG.sub(
+            lambda tag: tag[0] if self.span(tag[0]).kind in {"quote", "cmd"} else self.raw(tag[0]),
+            self.text,
+        )
+
     def raw(self, text: str) -> str:
         """`text` with every tag replaced by the words it stood for."""
         return TAG.sub(lambda tag: self.span(tag[0]).words, text)

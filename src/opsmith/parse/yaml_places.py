@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import yaml
 
@@ -22,6 +23,16 @@ class YamlFault(ValueError):
         super().__init__(message)
 
 
+class _Mark(Protocol):
+    """Where PyYAML stands, counted from 0; its C and its Python loader have a class each."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def column(self) -> int: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """A place in a file; line and column count from 1."""
@@ -36,7 +47,7 @@ class Places:
     def __init__(self) -> None:
         self._found: dict[Path, Place] = {}
 
-    def keep(self, path: Path, mark: yaml.Mark | None) -> None:
+    def keep(self, path: Path, mark: _Mark | None) -> None:
         """Note where the value at `path` stands."""
         if mark is not None:
             self._found[path] = Place(line=mark.line + 1, column=mark.column + 1)
@@ -74,7 +85,7 @@ def read_yaml(text: str) -> tuple[object, Places]:
     return data, places
 
 
-def _fault_at(message: str, mark: yaml.Mark | None) -> YamlFault:
+def _fault_at(message: str, mark: _Mark | None) -> YamlFault:
     if mark is None:
         return YamlFault(message)
     return YamlFault(message, line=mark.line + 1, column=mark.column + 1)
