@@ -133,18 +133,16 @@ def rises_of(scene: Scene, shifts: Shifts, aspect: Aspect) -> View:
 
 
 def traced_entities(scene: Scene, aspect: Aspect) -> frozenset[Entity]:
-    """Entities whose spans tell of the aspect in both periods; series would say it again, worse.
+    """Entities of which spans tell the aspect; series would say it again, and worse.
 
-    Spans without a single failure may come from a source that does not record them.
+    None when either period has no traces, or when no span says whether it failed.
     """
     traces = scene.traces
-    if traces is None or (aspect is Aspect.ERRORS and not traces.spans.failed.any()):
+    if traces is None or not (traces.fault_free.any() and traces.in_incident.any()):
         return frozenset()
-    before, after = (
-        np.unique(traces.spans.entity[side[traces.trace]])
-        for side in (traces.fault_free, traces.in_incident)
-    )
-    return frozenset(traces.spans.entities[number] for number in np.intersect1d(before, after))
+    if aspect is Aspect.ERRORS and not traces.spans.failed.any():
+        return frozenset()
+    return frozenset(traces.spans.entities)
 
 
 def alarms_of(scene: Scene) -> tuple[Alert, ...]:

@@ -1,0 +1,167 @@
+"""Kinds: each sort of fault by the evidence that it leaves."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from small_systems import (
+    ALARM_S,
+    CART,
+    FRONT,
+    GRID,
+    STOCK,
+    Book,
+    alarm,
+    call,
+    line,
+    moment,
+    recording,
+    requests,
+)
+
+from opsmith.localise.diagnose import measure
+from opsmith.localise.kinds import kind_of
+from opsmith.localise.scene import read_scene
+from opsmith.nouns.cause import CauseKind
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.recording import Recording
+from opsmith.nouns.series import Aspect, Series, Unit
+from opsmith.nouns.signals import Change, ChangeKind, SpanSide
+
+
+def kind(case: Recording, entity: Entity = CART) -> CauseKind:
+    scene = read_scene(case)
+    return kind_of(scene, measure(scene), entity)
+
+
+def failing(
+    *, error_line: bool = False, attributes: dict[str, str] | None = None
+) -> Callable[[Book, float, bool], None]:
+    def write(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+        root = book.span(FRONT, "GET /", at_s, 0.1, failed=ill)
+        cart = call(book, root, CART, at_s, failed=ill)
+        book.log(cart, "INFO in", at_s + 0.001)
+        if ill and error_line:
+            book.log(cart, "ERROR boom", at_s + 0.002, severity=17)
+        book.span(
+            CART,
+            "SELECT",
+            at_s + 0.003,
+            0.001,
+            parent=cart,
+            failed=ill,
+            side=SpanSide.CLIENT,
+            attributes=attributes if ill else None,
+        )
+
+    return write
+
+
+def traced(write: Callable[[Book, float, bool], None], **parts: object) -> Recording:
+    book = requests(write)
+    return recording(spans=book.spans(), logs=book.logs(), **parts)
+
+
+def changed(what: ChangeKind) -> tuple[Change, ...]:
+    return (Change(at=moment(ALARM_S - 20.0), entity=CART, kind=what, summary="x"),)
+
+
+def shaped(one: Series, values: np.ndarray) -> Series:
+    return replace(one, values=values)
+
+
+def leak() -> Series:
+    """Memory that climbs by little steps from the alarm on."""
+    climb = np.maximum(GRID - ALARM_S, 0.0) * 2.0**20
+    return shaped(line(CART, Aspect.MEMORY, 1.0, 1.0), 50.0 * 2**20 + climb)
+
+
+def jump() -> Series:
+    return line(CART, Aspect.MEMORY, 50.0 * 2**20, 150.0 * 2**20, wobble=0.0)
+
+
+def restarts() -> Series:
+    values = np.maximum(np.floor((GRID - ALARM_S) / 20.0), 0.0)
+    return shaped(line(CART, Aspect.RESTARTS, 0.0, 0.0, unit=Unit.COUNT), values)
+
+
+def slow_edge(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+    root = book.span(FRONT, "GET /", at_s, 0.1)
+    served = call(book, root, CART, at_s, gap_s=0.5 if ill else 0.001)
+    call(book, served, STOCK, at_s)
+
+
+def early(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+    root = book.span(FRONT, "GET /", at_s, 0.1)
+    served = call(book, root, CART, at_s)
+    if not ill:
+        call(book, served, STOCK, at_s)
+
+
+def cut(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+    root = book.span(FRONT, "GET /", at_s, 0.1)
+    book.span(
+        FRONT,
+        "call cart",
+        at_s,
+        0.01,
+        parent=root,
+        failed=ill,
+        side=SpanSide.CLIENT,
+        attributes={"callee": "service:cart"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        (recording(series=(line(CART, Aspect.CPU, 0.1, 0.95),)), CauseKind.CPU_SATURATED),
+        (recording(series=(leak(),)), CauseKind.MEMORY_LEAK),
+        (recording(series=(leak(), restarts())), CauseKind.MEMORY_LEAK),
+        (recording(series=(jump(), restarts())), CauseKind.MEMORY_OOM),
+        (recording(series=(restarts(),)), CauseKind.CRASH_LOOP),
+        (recording(series=(line(CART, Aspect.DISK, 0.5, 0.99),)), CauseKind.DISK_FULL),
+        (recording(series=(line(CART, Aspect.TRAFFIC, 10.0, 90.0),)), CauseKind.TRAFFIC_SURGE),
+        (
+            recording(series=(line(CART, Aspect.CACHE, 10.0, 90.0, name="cache_misses"),)),
+            CauseKind.CACHE_STAMPEDE,
+        ),
+        (recording(series=(line(CART, Aspect.CPU, 0.1, 0.1),)), CauseKind.UNKNOWN),
+        (recording(), CauseKind.UNKNOWN),
+        (traced(failing(attributes={"db.pool.exhausted": "true"})), CauseKind.POOL_EXHAUSTED),
+        (traced(failing(error_line=True)), CauseKind.CODE_EXCEPTION),
+        (
+            traced(failing(error_line=True), changes=changed(ChangeKind.DEPLOY)),
+            CauseKind.DEPLOY_BAD,
+        ),
+        (
+            traced(failing(error_line=True), changes=changed(ChangeKind.CONFIG)),
+            CauseKind.CONFIG_BAD,
+        ),
+        (traced(early), CauseKind.CODE_EARLY_RETURN),
+        (traced(slow_edge, candidates=(FRONT, CART, STOCK)), CauseKind.DEPENDENCY_SLOW),
+    ],
+    ids=lambda value: str(value) if isinstance(value, CauseKind) else "",
+)
+def test_each_sort_of_fault_is_called_by_its_code(case: Recording, expected: CauseKind) -> None:
+    assert kind(case) is expected
+
+
+def test_a_slow_edge_is_a_slow_dependency_and_a_cut_one_resets() -> None:
+    edge = Entity.edge("front", "cart")
+
+    assert kind(traced(slow_edge), edge) is CauseKind.DEPENDENCY_SLOW
+    assert kind(traced(cut), edge) is CauseKind.NETWORK_RESETS
+    assert kind(recording(), edge) is CauseKind.UNKNOWN
+
+
+def test_a_change_to_somebody_else_argues_for_nothing() -> None:
+    mine = traced(failing(error_line=True), changes=changed(ChangeKind.DEPLOY))
+    theirs = replace(mine, changes=tuple(replace(one, entity=STOCK) for one in mine.changes))
+
+    assert kind(theirs) is CauseKind.CODE_EXCEPTION
+
+
+def test_an_alert_alone_argues_for_no_kind() -> None:
+    assert kind(recording(alerts=(alarm(CART),))) is CauseKind.UNKNOWN
