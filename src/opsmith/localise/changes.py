@@ -17,6 +17,8 @@ from opsmith.nouns.entity import Entity
 # further ten minutes: enough to settle a doubt, too little to outvote what was measured.
 FULL_STRENGTH = 3.0
 HALF_LIFE_S = 600.0
+# Clocks differ and an onset is dated to a sample only: so much later still counts as before.
+SLACK_S = 15.0
 
 
 def changes(scene: Scene) -> Findings:
@@ -26,11 +28,11 @@ def changes(scene: Scene) -> Findings:
     alarm_s = scene.periods.alarm_s if scene.periods else math.inf
     for change in sorted(scene.recording.changes, key=lambda one: one.at):
         ahead_s = alarm_s - change.at.timestamp()
-        if not 0.0 <= ahead_s < math.inf:
+        if not -SLACK_S <= ahead_s < math.inf:
             continue
+        ahead_s = max(ahead_s, 0.0)
+        # In order of time, so that the last change of an entity, the nearest, is told.
         found = FULL_STRENGTH * 0.5 ** (ahead_s / HALF_LIFE_S)
-        if found <= strength.get(change.entity, 0.0):
-            continue
         strength[change.entity] = found
         version = f" to version {change.version}" if change.version else ""
         evidence[change.entity] = (

@@ -72,7 +72,7 @@ def gaps(scene: Scene) -> Findings:
     before = traces.before(periods.alarm_s)[traces.trace]
     after = traces.after(periods.alarm_s)[traces.trace]
     edges = edge_stretches(traces, before, after)
-    own = own_stretches(traces, before, after)
+    own = own_stretches(traces, before, after, worst_out(edges))
     short = {one for pair in edges for one in pair if short_of_processor(scene, one)}
     net = without_starved_callers(edges, short)
     own_time = {entity: max(one.ratio, 0.0) for entity, (one, _) in own.items()}
@@ -130,14 +130,35 @@ def named_callees(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
     return tuple(names), np.where(spans.side == CLIENT, called, -1)
 
 
-def own_stretches(traces: Traces, before: Mask, after: Mask) -> dict[Entity, tuple[Stretch, str]]:
+def worst_out(edges: Edges) -> dict[Entity, float]:
+    """The largest log ratio among the edges out of each caller."""
+    worst: dict[Entity, float] = {}
+    for (caller, _), one in edges.items():
+        worst[caller] = max(worst.get(caller, 0.0), one.ratio)
+    return worst
+
+
+def calling_out(traces: Traces) -> Mask:
+    """(n,) which spans have a child that calls, or is, another entity."""
+    calls = traces.crosses | (traces.crossing > 0)
+    out = np.zeros(len(calls), dtype=np.bool_)
+    out[traces.parent[calls & (traces.parent >= 0)]] = True
+    return out
+
+
+def own_stretches(
+    traces: Traces, before: Mask, after: Mask, worst: dict[Entity, float]
+) -> dict[Entity, tuple[Stretch, str]]:
     """Each entity's operation whose own time stretched most, and its name.
 
-    Own time is told apart from edge time only where no child belongs to another entity.
+    Own time is told apart from edge time only where no child belongs to another entity. An
+    operation that calls out waits around its calls too (for the rest of an answer, for a
+    connection), so the stretch of the caller's worst edge is taken off its own.
     """
     spans = traces.spans
     _, called = named_callees(traces)
     kind = spans.entity.astype(np.int64) * len(spans.operations) + spans.operation
+    calling = frozenset(np.unique(kind[calling_out(traces)]).tolist())
     found: dict[Entity, tuple[Stretch, str]] = {}
     finished = np.isfinite(spans.duration_s) & (traces.crossing == 0) & (called < 0)
     for leaf, weight in ((False, 1.0), (True, LEAF_WEIGHT)):
@@ -146,7 +167,9 @@ def own_stretches(traces: Traces, before: Mask, after: Mask) -> dict[Entity, tup
         for pair, one in stretches(kind[row], own_s, before[row], after[row]):
             owner, operation = divmod(pair, len(spans.operations))
             entity, name = spans.entities[owner], spans.operations[operation]
-            weighed = Stretch(before_s=one.before_s, after_s=one.after_s, ratio=weight * one.ratio)
+            waited = worst.get(entity, 0.0) if pair in calling else 0.0
+            ratio = weight * one.ratio - waited
+            weighed = Stretch(before_s=one.before_s, after_s=one.after_s, ratio=ratio)
             if entity not in found or weighed.ratio > found[entity][0].ratio:
                 found[entity] = (weighed, name)
     return found

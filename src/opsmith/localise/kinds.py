@@ -23,10 +23,14 @@ from opsmith.nouns.signals import Change, ChangeKind
 THERE = 1.0
 # A deploy that precedes the alarm by more than an hour argues no longer.
 NEAR_CHANGE = 0.05
-# Spearman rank correlation of memory with time that is a steady climb rather than a jump.
-STEADY = 0.8
+# Memory that rises at this share of at least so many samples climbs; a sudden need rises once.
+STEADY_SHARE = 0.4
+LEAST_STEPS = 4
 # A share of calls this many times what it was is a surge, and a store's hits this much fewer.
 SURGE = 2.0
+SURGE_NOISE_Z = 6.0
+# OpenTelemetry log data model: severity numbers from here on are errors.
+ERROR_SEVERITY = 17
 FULL_DISK = 0.95
 DEPLOYS = {ChangeKind.DEPLOY, ChangeKind.INFRA, ChangeKind.SCALE, ChangeKind.OTHER}
 
@@ -142,10 +146,8 @@ def changed(scene: Scene, signs: Signs, entity: Entity) -> tuple[float, float]:
     if signs.change < NEAR_CHANGE:
         return 0.0, 0.0
     mine: list[Change] = [one for one in scene.recording.changes if one.entity == entity]
-    last = max(mine, key=lambda one: one.at, default=None)
+    last = max(mine, key=lambda one: one.at)
     weight = weight_of(signs.change)
-    if last is None:
-        return 0.0, 0.0
     return (weight, 0.0) if last.kind in DEPLOYS else (0.0, weight)
 
 
@@ -164,29 +166,21 @@ def raises(scene: Scene, entity: Entity) -> bool:
     return share_after > SURGE * share_before
 
 
-ERROR_SEVERITY = 17
-
-
 def steady_climb(scene: Scene, entity: Entity) -> bool:
     """Whether a memory gauge of the entity climbs through the incident, restarts apart."""
     periods = scene.periods
-    if periods is None:
-        return False
     for _, one in scene.series_of(entity, Aspect.MEMORY):
-        inside = periods.incident(one.times_s) & np.isfinite(one.values)
+        inside = np.isfinite(one.values)
+        if periods is not None:
+            inside &= periods.incident(one.times_s)
         steps = np.diff(one.values[inside])
         rising = steps[steps > 0.0]
-        # Between restarts a leak rises at almost every sample; a sudden need rises once.
         if one.kind is MetricKind.GAUGE and len(steps) >= LEAST_STEPS:
             largest = float(rising.max(initial=0.0))
             total = float(rising.sum())
             if len(rising) >= STEADY_SHARE * len(steps) and largest < total / 2.0:
                 return True
     return False
-
-
-LEAST_STEPS = 4
-STEADY_SHARE = 0.4
 
 
 def disk_is_full(scene: Scene, entity: Entity) -> bool:
@@ -226,6 +220,3 @@ def largest_rise(scene: Scene, rows: Sequence[tuple[int, Series]]) -> float:
         ),
         default=0.0,
     )
-
-
-SURGE_NOISE_Z = 6.0

@@ -34,6 +34,8 @@ FLOORS: dict[Unit, float] = {
     Unit.COUNT: 0.5,
     Unit.UNKNOWN: 1e-9,
 }
+# A gauge of restarts above this (in Unix seconds the year 2001) is a start time, not a count.
+EARLIEST_START_S = 1e9
 # Nothing is known of an unknown unit, so that the scale must come from the values.
 UNKNOWN_SHARE = 0.05
 
@@ -84,7 +86,7 @@ def measure_shifts(series: Sequence[Series], periods: Periods) -> Shifts:
         for block in range(0, len(places), BLOCK):
             rows = places[block : block + BLOCK]
             values = matrix_of([series[place] for place in rows], times_s)
-            floor = floors([series[place].unit for place in rows], values)
+            floor = floors([series[place] for place in rows], values)
             before, spread = level_and_spread(values[:, fault_free], floor)
             low, high = extreme_levels(values[:, incident])
             onset_s = onsets(times_s[incident], values[:, incident], before)
@@ -163,10 +165,11 @@ def by_grid(series: Sequence[Series]) -> Iterator[tuple[NDArray[np.int64], Vecto
         yield np.array(places), series[places[0]].times_s
 
 
-def floors(units: Sequence[Unit], values: NDArray[np.float64]) -> Vector:
+def floors(series: Sequence[Series], values: NDArray[np.float64]) -> Vector:
     """The smallest spread that counts for each row, in its unit."""
-    known = np.array([FLOORS[unit] for unit in units])
-    unknown = np.array([unit is Unit.UNKNOWN for unit in units])
+    known = np.array([FLOORS[one.unit] for one in series])
+    known[[one.aspect is Aspect.RESTARTS for one in series]] = FLOORS[Unit.COUNT]
+    unknown = np.array([one.unit is Unit.UNKNOWN for one in series])
     largest = np.fmax.reduce(np.abs(values), axis=1, initial=0.0)
     return np.where(unknown, np.maximum(UNKNOWN_SHARE * largest, known), known)
 
@@ -175,9 +178,18 @@ def matrix_of(series: Sequence[Series], times_s: Vector) -> NDArray[np.float64]:
     """The values of series that share their times and kind; counters as rates."""
     values = np.stack([one.values for one in series]).astype(np.float64, copy=False)
     values = np.where(np.isfinite(values), values, np.nan)
+    started = np.array([one.aspect is Aspect.RESTARTS for one in series])
+    started &= np.fmax.reduce(values, axis=1, initial=0.0) > EARLIEST_START_S
+    values[started] = starts_counted(values[started])
     if series[0].kind is MetricKind.COUNTER:
         return counter_rates(times_s, values)
     return values
+
+
+def starts_counted(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How often each row has begun anew so far, for rows that hold a process's start time."""
+    moved = np.diff(values, axis=1, prepend=values[:, :1]) > 1.0
+    return np.where(np.isnan(values), np.nan, np.cumsum(moved, axis=1))
 
 
 def onsets(times_s: Vector, values: NDArray[np.float64], before: Vector) -> Vector:

@@ -165,3 +165,10 @@ def test_a_change_to_somebody_else_argues_for_nothing() -> None:
 
 def test_an_alert_alone_argues_for_no_kind() -> None:
     assert kind(recording(alerts=(alarm(CART),))) is CauseKind.UNKNOWN
+
+
+def test_a_steady_climb_needs_no_window_but_samples() -> None:
+    short = leak()
+    short = replace(short, times_s=short.times_s[-3:], values=short.values[-3:])
+
+    assert kind(recording(series=(short,), window=None)) is CauseKind.UNKNOWN

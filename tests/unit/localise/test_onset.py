@@ -179,3 +179,13 @@ def test_candidate_onsets_lead_up_to_the_alarm() -> None:
     assert np.allclose(near, [ALARM_S - 60.0, ALARM_S - 30.0, ALARM_S])
     assert len(far) == 7
     assert far[-1] == pytest.approx(END_S - 1.0)
+
+
+def test_a_start_time_that_moves_is_counted_as_restarts() -> None:
+    one = line(CART, Aspect.RESTARTS, 0.0, 0.0, unit=Unit.SECONDS)
+    started = T0 + np.where(GRID < ALARM_S, 0.0, np.floor((GRID - T0) / 30.0) * 30.0)
+
+    found = shifts(replace(one, values=started))
+
+    assert found["before"][0] == 0.0
+    assert found["rise"][0] == pytest.approx(4.0, abs=0.5)
