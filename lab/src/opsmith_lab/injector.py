@@ -70,9 +70,10 @@ class Injector:
         before = self.supervisor.versions.get(injection.target.partition(":")[2], "")
         await self._begin(injection)
         await asyncio.sleep(injection.for_s)
-        await self._end(injection, before)
+        # Written before the fault is undone: a recording ends here and shows no healing.
         entry["ended_at"] = _now()
         self._write()
+        await self._end(injection, before)
 
     async def _begin(self, injection: Injection) -> None:
         self._order(injection, wanted=True)

@@ -25,16 +25,16 @@ class Spec:
     calls: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
     pool_size: int = 16
-    cpu_cores: float = 0.35
+    cpu_cores: float = 0.2
     memory_mb: int = 160
     version: str = "1.4.0"
 
 
 SERVICES: dict[str, Spec] = {
     "frontend": Spec(
-        calls=("catalogue", "recommendation", "cart", "checkout"), cpu_cores=0.6, version="3.2.0"
+        calls=("catalogue", "recommendation", "cart", "checkout"), cpu_cores=0.5, version="3.2.0"
     ),
-    "catalogue": Spec(stores=("postgres", "valkey"), cpu_cores=0.45, version="2.7.1"),
+    "catalogue": Spec(stores=("postgres", "valkey"), cpu_cores=0.3, version="2.7.1"),
     "recommendation": Spec(calls=("catalogue",), stores=("valkey",), version="0.9.4"),
     "cart": Spec(stores=("valkey",), version="1.8.2"),
     "checkout": Spec(

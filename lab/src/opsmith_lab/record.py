@@ -26,6 +26,10 @@ LOOK_BACK_S = 90.0
 # After a start or a fault the shop needs a while until its rates and caches are itself again.
 SETTLE_S = 30.0
 LOOK_EVERY_S = 1.0
+# Spans and log lines wait up to a second before they are written.
+FLUSHED_S = 2.5
+# A fault that ended longer ago than this is history; what is recorded is the shop of now.
+FRESH = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +51,8 @@ def record_incident(lab: Lab, wish: Wish) -> Iterator[str]:
         raise running.LabError(f"{wish.folder} is not empty; name a new folder.")
     yield from _wait_for_the_end(lab)
     record = rows_of(running.status(lab)["injections"])
-    end = datetime.now(UTC)
+    end = _end_of(record)
+    time.sleep(FLUSHED_S)
     start = max(end - timedelta(seconds=wish.history_s), _calm_since(lab, record))
     notices = _notices(lab, start)
     wish.folder.mkdir(parents=True, exist_ok=True)
@@ -80,6 +85,15 @@ def _wait_for_the_end(lab: Lab) -> Iterator[str]:
             yield f"waiting until {open_ones[-1]['fault']} on {open_ones[-1]['entity']} is over"
             told = True
         time.sleep(LOOK_EVERY_S)
+
+
+def _end_of(record: list[dict[str, object]]) -> datetime:
+    """Where the recording ends: when the last fault did, or now if none is fresh."""
+    now = datetime.now(UTC)
+    if not record:
+        return now
+    ended = datetime.fromisoformat(str(record[-1]["ended_at"]))
+    return ended if now - ended < FRESH else now
 
 
 def _calm_since(lab: Lab, record: list[dict[str, object]]) -> datetime:
