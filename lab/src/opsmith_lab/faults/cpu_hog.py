@@ -9,7 +9,7 @@ from opsmith_lab.shop.process import ShopProcess
 
 # At strength 1. Python hands its lock on every 5 ms, so each thread adds as much to every step
 # that the service itself takes, on top of the time for which the spent quota stops the process.
-THREADS = 6
+THREADS = 4
 
 
 def begin(process: ShopProcess, strength: float) -> End:
