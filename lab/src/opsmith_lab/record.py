@@ -54,7 +54,7 @@ def record_incident(lab: Lab, wish: Wish) -> Iterator[str]:
     end = _end_of(record)
     time.sleep(FLUSHED_S)
     start = max(end - timedelta(seconds=wish.history_s), _calm_since(lab, record))
-    notices = _notices(lab, start)
+    notices = _notices(lab, (start, end))
     wish.folder.mkdir(parents=True, exist_ok=True)
     try:
         yield exposition.write(lab, wish.folder / "metrics.om.gz", start, end)
@@ -65,7 +65,7 @@ def record_incident(lab: Lab, wish: Wish) -> Iterator[str]:
         raise
     _write_json(wish.folder / "alerts.json", notices)
     _write_json(wish.folder / "topology.json", _topology())
-    _write_changes(lab, wish.folder / "changes.jsonl", start)
+    _write_changes(lab, wish.folder / "changes.jsonl", (start, end))
     _write_incident(wish.folder, (start, end), _firing(notices))
     fired = sorted({alert[0] for alert in _firing(notices)})
     yield f"alerts: {', '.join(fired) if fired else 'none fired, so there is no window'}"
@@ -103,8 +103,8 @@ def _calm_since(lab: Lab, record: list[dict[str, object]]) -> datetime:
     return max(times) + timedelta(seconds=SETTLE_S)
 
 
-def _notices(lab: Lab, start: datetime) -> list[dict[str, object]]:
-    """What Alertmanager sent, as it was received, of alerts that began since then."""
+def _notices(lab: Lab, span: tuple[datetime, datetime]) -> list[dict[str, object]]:
+    """What Alertmanager sent, as it was received, of alerts that began in that time."""
     try:
         lines = (lab.data / "webhooks.jsonl").read_bytes().splitlines()
     except FileNotFoundError:
@@ -112,7 +112,9 @@ def _notices(lab: Lab, start: datetime) -> list[dict[str, object]]:
     kept = []
     for line in lines:
         payload = as_object(as_object(orjson.loads(line))["payload"])
-        alerts = [one for one in rows_of(payload.get("alerts")) if _began(one) >= start]
+        alerts = [
+            one for one in rows_of(payload.get("alerts")) if span[0] <= _began(one) < span[1]
+        ]
         if alerts:
             kept.append({**payload, "alerts": alerts})
     return kept
@@ -148,13 +150,13 @@ def _topology() -> dict[str, object]:
     return {"entities": names, "edges": [*calls, *hosted]}
 
 
-def _write_changes(lab: Lab, path: Path, start: datetime) -> None:
+def _write_changes(lab: Lab, path: Path, span: tuple[datetime, datetime]) -> None:
     try:
         lines = (lab.data / "changes.jsonl").read_bytes().splitlines()
     except FileNotFoundError:
         lines = []
     events = [as_object(orjson.loads(line)) for line in lines]
-    kept = [one for one in events if datetime.fromisoformat(str(one["at"])) >= start]
+    kept = [one for one in events if span[0] <= datetime.fromisoformat(str(one["at"])) < span[1]]
     if kept:
         path.write_bytes(b"".join(orjson.dumps(event) + b"\n" for event in kept))
 
