@@ -99,8 +99,10 @@ def compare(one: IncidentSet, name: str, recording: Recording, method: Baseline)
 
 
 def score(result: Result, truth: Mapping[str, frozenset[str]]) -> None:
-    """Fill in the figures; an incident without a prediction is a miss."""
+    """Fill in the figures; no prediction is a miss, a method that never speaks is left out."""
     for method, predictions in result.predictions.items():
+        if not any(one.ranking for one in predictions):
+            continue  # it needs what these recordings do not have
         known = {one.incident: one for one in predictions}
         rows = [hits(known[name].ranking if name in known else (), truth[name]) for name in truth]
         mean = np.mean(rows, axis=0)
@@ -194,13 +196,14 @@ def write(path: Path, results: Iterable[Result]) -> None:
 @click.option(
     "--published", is_flag=True, help="Run BARO too (pip install -r bench/requirements.txt)."
 )
+@click.option("--shipped/--no-shipped", default=True, help="Without: as if nothing was shipped.")
 @click.option("--baselines/--no-baselines", default=True, show_default=True)
 def main(
     data: Path, fit: Path | None, predictions: Path | None, output: str, **flags: bool
 ) -> None:
     """Rank the incidents in --data, and score them where there is a truth file."""
     try:
-        fitted = weights(fit)
+        fitted = weights(fit, shipped_too=flags["shipped"])
         methods = methods_of(**flags)
         sets = find_sets(data)
         results = [run(one, fitted, methods) for one in sets]
@@ -231,9 +234,9 @@ def methods_of(*, baselines: bool, published: bool, **_: bool) -> dict[str, Base
     return methods
 
 
-def weights(fit: Path | None) -> Fitted:
+def weights(fit: Path | None, *, shipped_too: bool) -> Fitted:
     """The shipped weights, or those learned from a labelled folder on top of them."""
-    shipped = shipped_weights()
+    shipped = shipped_weights() if shipped_too else Fitted()
     if fit is None:
         return shipped
     history = solved(fit)

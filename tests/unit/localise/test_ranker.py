@@ -35,7 +35,7 @@ from opsmith.localise.fitting import (
     softmax,
 )
 from opsmith.localise.ranker import MEASURING, UNFITTED, Forest, Ranker, from_json, to_json
-from opsmith.nouns.diagnosis import Channel
+from opsmith.nouns.diagnosis import Channel, Status
 
 SMALL = Growth(trees=20, leaves=4, fewest_in_leaf=3)
 
@@ -66,6 +66,19 @@ def test_without_alerts_the_score_is_the_fused_evidence() -> None:
     expected[1] = np.log1p(9)
     for ranker in (UNFITTED, Ranker(forests=(forest,))):
         assert ranker.scores(table) == pytest.approx(expected)
+
+
+def test_with_its_alerts_taken_away_a_storm_is_inconclusive() -> None:
+    learned = refit(history(40), UNFITTED, seed=1)
+    recording, _ = history(1, seed=77)[0]
+
+    before = localise(recording, ranker=learned.ranker, base_rates=learned.base_rates)
+    after = localise(storm(), ranker=learned.ranker, base_rates=learned.base_rates)
+
+    assert before.status is Status.DIAGNOSED
+    assert after.status is Status.INCONCLUSIVE
+    assert len(after.causes) == len(EVERYONE)
+    assert after.causes[0].confidence == pytest.approx(1 / len(EVERYONE))
 
 
 def test_a_channel_weight_scales_what_that_channel_says() -> None:
