@@ -208,8 +208,11 @@ def _ticks(times: NDArray[np.float64], values: NDArray[np.float64], onset_s: flo
     known = [rows[np.isfinite(values[rows])] for rows in columns]
     means = [float(values[rows].mean()) if rows.size else np.nan for rows in known]
     low, high = float(np.nanmin(means)), float(np.nanmax(means))
-    scale = (len(_BLOCKS) - 1) / (high - low) if high > low else 0.0
-    drawn = [" " if np.isnan(mean) else _BLOCKS[round((mean - low) * scale)] for mean in means]
+    # Halves first: neither the largest nor the smallest numbers that exist overflow then.
+    span = high / 2 - low / 2
+    shares = [(mean / 2 - low / 2) / span if span > 0.0 else 0.0 * mean for mean in means]
+    last = len(_BLOCKS) - 1
+    drawn = [" " if np.isnan(share) else _BLOCKS[round(share * last)] for share in shares]
     if onset_s is not None:
         first = next(i for i, rows in enumerate(columns) if times[rows[-1]] >= onset_s)
         drawn.insert(first, "|")

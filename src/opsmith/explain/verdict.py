@@ -51,6 +51,11 @@ def _reach(diagnosis: Diagnosis) -> str:
         return ""
     entities = tuple(name(entity) for entity in diagnosis.path.entities)
     if len(entities) < 2:  # noqa: PLR2004 - a path of one has nowhere to go
-        return "; it is also where the alert fired" if entities else ""
+        if not entities or not diagnosis.alerting:
+            return ""
+        if diagnosis.path.entities[0] in diagnosis.alerting:
+            return "; it is also where the alert fired"
+        alerting = joined(tuple(name(entity) for entity in diagnosis.alerting))
+        return f"; by which path it reached {alerting} is not known"
     between = f" by way of {joined(entities[1:-1])}" if entities[1:-1] else ""
     return f"; it reached {entities[-1]}{between}"

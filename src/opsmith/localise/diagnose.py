@@ -11,7 +11,7 @@ import numpy as np
 from opsmith.localise.alerts import alert_findings
 from opsmith.localise.base_rates import BaseRates
 from opsmith.localise.changes import changes
-from opsmith.localise.confidence import doubts, probabilities
+from opsmith.localise.confidence import LEAST_CONFIDENCE, doubts, probabilities
 from opsmith.localise.failures import failures
 from opsmith.localise.features import feature_table
 from opsmith.localise.findings import Findings
@@ -112,6 +112,8 @@ def ranking(
     table = feature_table(recording, entities, findings)
     scores = np.asarray(ranker.scores(table), dtype=np.float64)
     chances = probabilities(scores, temperature=ranker.temperature)
+    if tells_too_little(recording):
+        chances = chances * LEAST_CONFIDENCE
     order = sorted(range(len(entities)), key=lambda place: (-scores[place], entities[place]))
     return Ranked(
         entities=tuple(entities[place] for place in order),
@@ -146,10 +148,16 @@ def verdict(
     measured = bool(recording.series) or recording.spans is not None
     if measured and not recording.alerts and max(strengths, default=0.0) < QUIET:
         return Status.HEALTHY, ("nothing left its usual range, and no alert was recorded",)
-    if not measured and len(recording.alerts) < FEWEST_ALERTS:
+    if tells_too_little(recording):
         return Status.INCONCLUSIVE, ("a few alerts alone say who suffers, not why",)
     reasons = doubts(np.array(ranked.chances), strengths)
     return (Status.INCONCLUSIVE, reasons) if reasons else (Status.DIAGNOSED, ())
+
+
+def tells_too_little(recording: Recording) -> bool:
+    """Whether a few alerts are all there is: then no ranking deserves to be acted on."""
+    measured = bool(recording.series) or recording.spans is not None
+    return not measured and len(recording.alerts) < FEWEST_ALERTS
 
 
 def onset_of(evidence: Sequence[Evidence]) -> datetime | None:

@@ -67,7 +67,10 @@ def self_share(scene: Scene) -> Findings:
             for entity, (weight, own) in weigh(scene, view).items():
                 rise = view.rises[entity]
                 found = float((1.0 + rise.z) ** weight - 1.0)
-                evidence[entity].append(fact(entity, aspect, rise, own, found))
+                part = "whom it calls is not known"
+                if own or not is_stranger(scene.graph, entity):
+                    part = f"{own:.0%} of the rise is its own, its callees have the rest"
+                evidence[entity].append(fact(entity, aspect, rise, part, found))
                 if found > strength.get(entity, 0.0):
                     strength[entity] = found
                     features["own"][entity] = own
@@ -174,7 +177,8 @@ def speaking(
 def weigh(scene: Scene, view: View) -> dict[Entity, tuple[float, float]]:
     """Weight (0 to about 1.5) and own share (0 to 1) of every entity that was measured."""
     alerting = [entity for entity in scene.recording.alerting if entity in view.rises]
-    on_the_way = reached(scene.graph, view, scene.recording.alerting)
+    known = scene.graph.callees
+    on_the_way = reached(scene.graph, view, scene.recording.alerting) if known else set()
     weights = {}
     for entity in view.rises:
         own = own_share(scene.graph, view, entity)
@@ -190,15 +194,22 @@ def weigh(scene: Scene, view: View) -> dict[Entity, tuple[float, float]]:
 def own_share(graph: CallGraph, view: View, entity: Entity) -> float:
     """One less the largest part of an entity's rise that a risen callee has too, a call each.
 
-    0 for an entity outside a known graph: all of its rise may be that of callees nobody named.
+    0 for an entity of whose calls nothing is known, while others are or rose too: all of its
+    rise may be that of callees nobody named.
     """
     size = view.rises[entity].size
-    outside = bool(graph.callees) and entity not in graph.callees and entity not in graph.callers
-    if size <= 0.0 or outside:
+    stranger = is_stranger(graph, entity)
+    others = bool(graph.callees) or any(view.anomalous(one) for one in view.rises if one != entity)
+    if size <= 0.0 or (stranger and others):
         return 0.0
     callees = graph.seen_callees(entity, lambda one: not view.hidden(one))
     shares = [view.rises[one].size / size for one in callees if view.anomalous(one)]
     return 1.0 - min(1.0, max(shares, default=0.0))
+
+
+def is_stranger(graph: CallGraph, entity: Entity) -> bool:
+    """Whether no call of or to an entity is known."""
+    return entity not in graph.callees and entity not in graph.callers
 
 
 def account(view: View, entity: Entity, alerting: list[Entity]) -> float:
@@ -236,8 +247,8 @@ def reached(graph: CallGraph, view: View, alerting: tuple[Entity, ...]) -> set[E
     return found
 
 
-def fact(entity: Entity, aspect: Aspect, rise: Rise, own: float, strength: float) -> Evidence:
-    """The rise in words, with its figures."""
+def fact(entity: Entity, aspect: Aspect, rise: Rise, part: str, strength: float) -> Evidence:
+    """The rise in words, with its figures; part says how much of it is its own."""
     ratio = aspect is Aspect.ERRORS
     unit, scale = ("%", 100.0) if ratio else ("ms", 1000.0)
     said = f"{rise.before * scale:.3g} {unit} to {rise.after * scale:.3g} {unit}"
@@ -245,7 +256,7 @@ def fact(entity: Entity, aspect: Aspect, rise: Rise, own: float, strength: float
         channel=Channel.SELF_SHARE,
         claim=(
             f"{WHAT[aspect]} of {entity} rose from {said} ({rise.z:.1f} times its usual spread);"
-            f" {own:.0%} of the rise is its own, its callees have the rest"
+            f" {part}"
         ),
         strength=max(strength, 1e-9),
         entity=entity,

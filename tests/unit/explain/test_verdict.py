@@ -46,9 +46,17 @@ def test_the_verdict_names_cause_kind_time_confidence_and_path() -> None:
 
 def test_a_cause_that_alerts_itself_needs_no_path() -> None:
     diagnosis = pool_exhausted().diagnosis
-    alone = replace(diagnosis, path=Path(entities=(diagnosis.causes[0].entity,), bottleneck=1.0))
+    cause = diagnosis.causes[0].entity
+    alone = replace(diagnosis, path=Path(entities=(cause,), bottleneck=1.0), alerting=(cause,))
 
     assert "it is also where the alert fired" in verdict(alone)
+
+
+def test_a_path_that_nobody_recorded_is_not_made_up() -> None:
+    diagnosis = pool_exhausted().diagnosis
+    alone = replace(diagnosis, path=Path(entities=(diagnosis.causes[0].entity,), bottleneck=1.0))
+
+    assert "by which path it reached service:frontend is not known" in verdict(alone)
     assert verdict(replace(diagnosis, path=None)).endswith("UTC.")
 
 
