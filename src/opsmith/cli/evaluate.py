@@ -9,9 +9,9 @@ from pathlib import Path
 
 import click
 
-from opsmith import wiring
 from opsmith.cli.options import output_option
 from opsmith.cli.source import Duration
+from opsmith.wiring import prediction
 
 
 @click.group()
@@ -28,7 +28,7 @@ def forecast(folder: Path, horizon: timedelta, output: str) -> None:
 
     MASE is the error in units of the daily naive forecast's: below 1 beats "as yesterday".
     """
-    scores = wiring.evaluate_forecasts(folder, horizon=horizon)
+    scores = prediction.evaluate_forecasts(folder, horizon=horizon)
     if output == "json":
         click.echo(json.dumps([asdict(score) for score in scores]))
         return

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
-from opsmith import wiring
 from opsmith.cli.options import output_option
 from opsmith.cli.saving import save
 from opsmith.cli.source import Duration, source_options
 from opsmith.errors import BadInput
 from opsmith.nouns.forecast import LEVELS, Breach, Forecast, Outlook
 from opsmith.nouns.source import Source
+from opsmith.wiring import prediction
 
 PICTURES = (".svg", ".png")
 WIDEST = 120
@@ -38,6 +41,12 @@ WIDEST = 120
     type=click.Path(path_type=Path),
     help="Also draw it there, as its suffix says: .svg or .png; one series only.",
 )
+@click.option(
+    "--fleet",
+    is_flag=True,
+    help="For thousands of series: plain and decomposable models in batches, one line each.",
+)
+@click.option("--dask", metavar="URL", help="With --fleet: spread it over this Dask scheduler.")
 @output_option
 def forecast(source: Source, horizon: timedelta, output: str, **chosen: object) -> None:
     """Forecast the series that SELECTOR or PROMQL names, or those in a file.
@@ -52,7 +61,10 @@ def forecast(source: Source, horizon: timedelta, output: str, **chosen: object) 
             f"A picture cannot be written as {wanted.plot.name[-60:]!r}.",
             hint="End its name in .svg or .png.",
         )
-    found = wiring.forecasts(
+    if wanted.fleet:
+        _fleet(source, horizon, wanted.dask, output)
+        return
+    found = prediction.forecasts(
         source, horizon=horizon, threshold=wanted.threshold, model=wanted.model
     )
     if wanted.plot is not None:
@@ -69,6 +81,37 @@ class _Wanted:
     threshold: float | None
     model: str
     plot: Path | None
+    fleet: bool
+    dask: str | None
+
+
+def _fleet(source: Source, horizon: timedelta, dask: str | None, output: str) -> None:
+    """Forecast by the thousand, with a bar on standard error."""
+    series = prediction.series_from(source)
+    with click.progressbar(length=len(series), label="forecasting", file=sys.stderr) as bar:
+        keys, found = prediction.fleet(series, horizon=horizon, dask=dask, progress=bar.update)
+    low, middle, high = (found.quantiles[:, at] for at in range(3))
+    if output == "json":
+        rows = [
+            {
+                "series": key,
+                "chosen": found.names[found.chosen[at]],
+                "p10": _finite(low[at]),
+                "p50": _finite(middle[at]),
+                "p90": _finite(high[at]),
+            }
+            for at, key in enumerate(keys)
+        ]
+        click.echo(json.dumps(rows))
+        return
+    click.echo(f"{'median':>11} {'P10':>10} {'P90':>10}  at the end of the horizon; model; series")
+    for at, key in enumerate(keys):
+        ends = f"{middle[at, -1]:>11.5g} {low[at, -1]:>10.4g} {high[at, -1]:>10.4g}"
+        click.echo(f"{ends}  {found.names[found.chosen[at]]}; {key}")
+
+
+def _finite(row: NDArray[np.float32]) -> list[float] | None:
+    return row.tolist() if np.isfinite(row).all() else None
 
 
 def _draw(found: tuple[Outlook, ...], path: Path) -> None:
@@ -76,7 +119,7 @@ def _draw(found: tuple[Outlook, ...], path: Path) -> None:
         raise BadInput(
             f"{len(found)} series match, and a picture shows one.", hint="Narrow the selector."
         )
-    drawing = wiring.picture(found[0], path.suffix.removeprefix("."))
+    drawing = prediction.picture(found[0], path.suffix.removeprefix("."))
     save(path, drawing)
 
 
@@ -89,7 +132,7 @@ def _as_text(outlook: Outlook, columns: int) -> str:
         middle, low, high = (made.level(level)[step] for level in (0.5, 0.1, 0.9))
         rows.append(f"{time} {middle:>11.5g} {low:>10.4g} {high:>10.4g}")
     notes = [f"Note: {note}." for note in made.notes]
-    return "\n".join([wiring.chart(outlook, columns), "", *outlook.said, *notes, "", *rows])
+    return "\n".join([prediction.chart(outlook, columns), "", *outlook.said, *notes, "", *rows])
 
 
 def _as_json(outlook: Outlook) -> dict[str, object]:

@@ -130,7 +130,8 @@ def on_grid(
     nearest = 0.5 if step_s < 1.5 * interval_s else 0.0
     cell = np.floor((at - moments[0]) / step_s + nearest).astype(np.int64)
     count = np.bincount(cell)
-    scale = max(float(np.abs(x).max()), 1e-300)
+    # A power of two loses no bit, and keeps sums of huge values finite.
+    scale = float(np.exp2(np.ceil(np.log2(max(float(np.abs(x).max()), 1e-300)))))
     with np.errstate(invalid="ignore"):
         y = np.where(count > 0, np.bincount(cell, weights=x / scale) / count, np.nan) * scale
     return regular(y, step_s=step_s, start_s=float(moments[0]), notes=notes)

@@ -38,7 +38,7 @@ def around(
     if not known.any():
         return np.repeat(median[None, :], len(LEVELS), axis=0)
     seen = int(np.flatnonzero(known)[-1]) + 1
-    spread = _spread(residuals[:, :seen]) * _small_sample(folds)[:, None]
+    spread = _spread(residuals[:, :seen]) * small_sample(folds)[:, None]
     if seen < steps:
         lead = np.arange(seen + 1, steps + 1)
         spread = np.concatenate([spread, spread[:, -1:] * np.sqrt(lead / seen)], axis=1)
@@ -84,6 +84,19 @@ def corrected(correction: Correction, quantiles: NDArray[np.float64]) -> NDArray
     return out
 
 
+def small_sample(folds: int) -> NDArray[np.float64]:
+    """(11,) how much wider Student's t is than the normal; at least two degrees of freedom.
+
+    >>> small_sample(8).round(2).tolist()[:2]
+    [1.21, 1.1]
+    """
+    levels = np.array(LEVELS)
+    levels[MEDIAN] = 0.6  # any: the median is not moved
+    freedom = max(folds - 1, 2)
+    factor: NDArray[np.float64] = stdtrit(freedom, levels) / ndtri(levels)
+    return factor
+
+
 def _spread(residuals: NDArray[np.float64]) -> NDArray[np.float64]:
     """(11, h) quantiles of the errors around each lead, less their median."""
     steps = residuals.shape[1]
@@ -117,16 +130,3 @@ def _mean_size(pooled: NDArray[np.float64]) -> NDArray[np.float64]:
     total = np.where(known, np.abs(pooled), 0.0).sum(axis=1)
     mean: NDArray[np.float64] = total / np.maximum(known.sum(axis=1), 1)
     return mean
-
-
-def _small_sample(folds: int) -> NDArray[np.float64]:
-    """(11,) how much wider Student's t is than the normal; at least two degrees of freedom.
-
-    >>> _small_sample(8).round(2).tolist()[:2]
-    [1.21, 1.1]
-    """
-    levels = np.array(LEVELS)
-    levels[MEDIAN] = 0.6  # any: the median is not moved
-    freedom = max(folds - 1, 2)
-    factor: NDArray[np.float64] = stdtrit(freedom, levels) / ndtri(levels)
-    return factor

@@ -155,3 +155,20 @@ class Score:
     covered80: float
     covered95: float
     tries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FleetForecast:
+    """Forecasts of s series on one grid.
+
+    levels: of the quantiles, median among them; quantiles: (s, levels, h) float32, rows of NaN
+    for series with fewer than 3 values. names: (c,) candidates; chosen: (s,) index of the best
+    in the back-test; shares: (s, c) of the blend; errors: (s, c) mean absolute fold errors.
+    """
+
+    levels: tuple[float, ...]
+    names: tuple[str, ...]
+    quantiles: NDArray[np.float32]
+    chosen: NDArray[np.int8]
+    shares: NDArray[np.float32]
+    errors: NDArray[np.float32]

@@ -1,0 +1,31 @@
+"""Work on threads of this process; numpy and kernels run beside each other there."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Piece = TypeVar("Piece")
+Answer = TypeVar("Answer")
+
+
+class ThreadSpread:
+    """The spread seam over `workers` threads."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+
+    def each(
+        self, function: Callable[[Piece], Answer], pieces: Iterable[Piece]
+    ) -> Iterator[Answer]:
+        """function(piece) for every piece, in order; one more waits than there are threads."""
+        waiting: deque[Future[Answer]] = deque()
+        with ThreadPoolExecutor(self._workers) as pool:
+            for piece in pieces:
+                waiting.append(pool.submit(function, piece))
+                if len(waiting) > self._workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()

@@ -1,0 +1,119 @@
+"""`opsmith forecast` and `opsmith evaluate forecast`: parsing, printing, pictures, codes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from opsmith.cli.main import opsmith
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    path = tmp_path / "disk.csv"
+    t = np.arange(400)
+    used = 40 + 0.05 * t + np.sin(2 * np.pi * t / 24)
+    free = 60 - 0.05 * t
+    rows = [f"{1_700_006_400 + 3600 * i},{used[i]:.3f},{free[i]:.3f}" for i in t]
+    path.write_text("\n".join(["timestamp,used,free", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(opsmith, [str(word) for word in words])
+
+
+def test_a_file_is_forecast_with_a_chart_a_sentence_and_figures(table: Path) -> None:
+    result = run("forecast", "used", "--file", table, "--horizon", "2d", "--threshold", "61")
+
+    assert result.exception is None
+    assert "It will be above 61 in" in result.output
+    assert "Chosen:" in result.output
+    assert "⠀" in result.output
+
+
+def test_json_has_every_quantile_and_the_breach(table: Path) -> None:
+    result = run(
+        "forecast", "free", "--file", table, "--horizon", "1d12h", "--threshold", "1", "-o", "json"
+    )
+
+    (one,) = json.loads(result.stdout)
+    assert len(one["quantiles"]) == len(one["levels"]) == 11
+    assert len(one["quantiles"][0]) == 36
+    assert one["breach"]["side"] == "below"
+    assert {trial["model"] for trial in one["backtest"]} >= {"last value"}
+
+
+@pytest.mark.parametrize("ending", ["svg", "png"])
+def test_a_picture_is_written_as_its_suffix_says(table: Path, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+
+    result = run("forecast", "used", "--file", table, "--plot", path)
+
+    assert result.exception is None
+    assert path.read_bytes()[:4] == (b"<svg" if ending == "svg" else b"\x89PNG")
+
+
+def test_pictures_of_two_series_or_of_an_unknown_kind_are_refused(
+    table: Path, tmp_path: Path
+) -> None:
+    assert run("forecast", "--file", table, "--plot", tmp_path / "a.svg").exit_code == 2
+    assert run("forecast", "used", "--file", table, "--plot", tmp_path / "a.gif").exit_code == 2
+
+
+def test_a_selector_that_matches_nothing_says_so(table: Path) -> None:
+    assert run("forecast", "other", "--file", table).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("forecast",), ("forecast", "x", "--file", "f", "--prometheus", "http://p")]
+)
+def test_no_source_or_two_are_refused(words: tuple[str, ...]) -> None:
+    assert run(*words).exit_code == 2
+
+
+def test_without_a_server_the_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OPSMITH_PROMETHEUS_URL", raising=False)
+
+    assert "OPSMITH_PROMETHEUS_URL" in run("forecast", "up").output
+
+
+@pytest.mark.parametrize("horizon", ["6", "h", "0h", "99999999w", "6h!"])
+def test_what_is_no_duration_is_a_usage_error(table: Path, horizon: str) -> None:
+    result = run("forecast", "--file", table, "--horizon", horizon)
+
+    assert result.exit_code == 2
+    assert "is no duration" in result.output
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_fleet_is_one_line_a_series(table: Path, output: str) -> None:
+    result = run("forecast", "--file", table, "--fleet", "--horizon", "6h", "-o", output)
+
+    assert result.exception is None
+    if output == "json":
+        rows = json.loads(result.stdout)
+        assert [len(row["p50"]) for row in rows] == [6, 6]
+    else:
+        assert "used" in result.stdout
+        assert "free" in result.stdout
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_own_history_is_evaluated(table: Path, output: str) -> None:
+    (table.parent / "notes.txt").write_text("not a table", encoding="utf-8")
+
+    result = run("evaluate", "forecast", table.parent, "--horizon", "12h", "-o", output)
+
+    assert result.exception is None
+    assert "blend" in result.stdout
+
+
+def test_one_file_can_be_evaluated_and_a_bad_one_is_named(table: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("nothing\n", encoding="utf-8")
+
+    assert run("evaluate", "forecast", table, "--horizon", "12h").exception is None
+    assert run("evaluate", "forecast", bad).exit_code == 2
