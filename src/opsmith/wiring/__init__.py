@@ -18,7 +18,7 @@ from opsmith.nouns.diagnosis import PathWeights
 from opsmith.nouns.recording import BundleCheck
 from opsmith.nouns.report import Report
 from opsmith.seams.metrics import Metrics
-from opsmith.settings import Settings
+from opsmith.settings import Settings, load
 
 BUNDLE_SCHEMAS = ("incident", "topology", "changes")
 
