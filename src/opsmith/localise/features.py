@@ -170,10 +170,15 @@ def _inside(
     columns: Mapping[str, NDArray[np.float64]], instances: Mapping[int, Rows]
 ) -> dict[str, NDArray[np.float64]]:
     """The mean over the instances of each service, for every column."""
-    out = {f"{name}|instances.mean": np.zeros_like(values) for name, values in columns.items()}
+    wholes = np.repeat(
+        np.array(list(instances), dtype=np.intp), [len(parts) for parts in instances.values()]
+    )
+    parts = np.concatenate([np.zeros(0, dtype=np.intp), *instances.values()])
+    out = {}
     for name, values in columns.items():
-        for whole, parts in instances.items():
-            out[f"{name}|instances.mean"][whole] = values[parts].mean()
+        count = np.bincount(wholes, minlength=len(values))
+        total = np.bincount(wholes, values[parts], minlength=len(values))
+        out[f"{name}|instances.mean"] = total / np.maximum(count, 1)
     return out
 
 
@@ -185,12 +190,12 @@ def _relative(
     for name, values in columns.items():
         largest = values.max(initial=0.0)
         out[f"{name}#share"] = values / largest if largest > 0 else np.zeros_like(values)
-    same = kinds[:, None] == kinds[None, :]
     for name in totals:
-        values = columns[name]
-        out[f"{name}#rank"] = (
-            ((values[None, :] > values[:, None]) & same).sum(axis=1).astype(float)
-        )
+        rank = np.zeros(len(kinds))
+        for kind in np.unique(kinds):
+            values = columns[name][kinds == kind]
+            rank[kinds == kind] = len(values) - np.searchsorted(np.sort(values), values, "right")
+        out[f"{name}#rank"] = rank
     return out
 
 
