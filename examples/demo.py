@@ -22,7 +22,7 @@ def main() -> int:
         report = OUT / f"{name}.html"
         bundle = HERE / "incidents" / name
         print(f"\n$ opsmith investigate examples/incidents/{name} --report {report.name}\n", flush=True)
-        command = [sys.executable, "-m", "opsmith", "investigate", str(bundle)]
+        command = [sys.executable, "-m", "opsmith", "investigate", str(bundle), "--top", "2"]
         done = subprocess.run([*command, "--report", str(report)], check=False)
         worst = max(worst, done.returncode)
     print("\nOpen the reports in a browser:")
