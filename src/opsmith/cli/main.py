@@ -76,10 +76,24 @@ def _ranker() -> click.Command:
     return ranker
 
 
+def _detect() -> click.Command:
+    from opsmith.cli.detect import detect
+
+    return detect
+
+
+def _anomaly() -> click.Command:
+    from opsmith.cli.detect import anomaly
+
+    return anomaly
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
+    "anomaly": ("Say what an anomaly really was.", _anomaly),
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
     "completion": ("Print the completion script of a shell.", _completion),
+    "detect": ("Tell what series never did before.", _detect),
     "doctor": ("Say what is installed, reachable and missing.", _doctor),
     "evaluate": ("Try opsmith on history that you have kept.", _evaluate),
     "forecast": ("Say what series will do and when they cross a threshold.", _forecast),

@@ -150,18 +150,18 @@ def keep_residual(scalars: Floats, residuals: Singles, residual: float) -> None:
     """Put a residual among the last 64; the sums are made anew each time round."""
     count = int(min(scalars[RESIDUAL_COUNT], float(RESIDUALS)))
     slot = int(scalars[SEEN]) % RESIDUALS
-    old = float(residuals[slot]) if count == RESIDUALS else 0.0
+    old = np.float64(residuals[slot]) if count == RESIDUALS else 0.0
     kept = max(-1e18, min(1e18, residual))
     residuals[slot] = kept
-    kept = float(residuals[slot])
+    kept = np.float64(residuals[slot])
     scalars[RESIDUAL_COUNT] = min(count + 1, RESIDUALS)
     scalars[RESIDUAL_SUM] += kept - old
     scalars[RESIDUAL_SQUARES] += kept * kept - old * old
     if slot == 0 and count == RESIDUALS:
         total, squares = 0.0, 0.0
         for i in range(RESIDUALS):
-            total += float(residuals[i])
-            squares += float(residuals[i]) * float(residuals[i])
+            total += np.float64(residuals[i])
+            squares += np.float64(residuals[i]) * np.float64(residuals[i])
         scalars[RESIDUAL_SUM] = total
         scalars[RESIDUAL_SQUARES] = squares
 

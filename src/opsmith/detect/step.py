@@ -67,7 +67,7 @@ from opsmith.detect.views import (
     settle,
     squash_views,
 )
-from opsmith.detect.window import mean_of, median_of, push, variance_of
+from opsmith.detect.window import mean_of, median_of, push, recent, variance_of
 from opsmith.numerics.compiled import kernel
 
 # What a point came to.
@@ -144,13 +144,13 @@ def step(state: State, rules: Rules, i: int, sample: Floats, answer: Floats) -> 
         answer[CODE] = warming_code(scalars)
         return
     views = rules.scratch[-VIEWS:]
+    level = recent(ring, int(scalars[SEEN]), SHORT)[0]
+    views[SEASON] = season_gap(scalars, state.day[i], state.week[i], sample[TIME], level)
     views[RESIDUAL] = t
     if scalars[SEEN] == WINDOW:
         settle(scalars, ring, quantiles)
-    look(scalars, ring, quantiles, change, views)
-    day, week = state.day[i], state.week[i]
-    views[SEASON] = season_gap(scalars, day, week, sample[TIME], views[LEVEL])
-    if scalars[SEEN] > WINDOW:
+    elif scalars[SEEN] > WINDOW:
+        look(scalars, ring, quantiles, change, views)
         squashed = answer[FIRST_SQUASHED:]
         squash_views(scalars, quantiles, views, squashed)
         learn_scales(scalars, quantiles, views)
@@ -339,26 +339,29 @@ def decide(
     if answer[SCORE] >= answer[THRESHOLD]:
         answer[CODE] = ALARM if answer[SCORE] > scalars[BAR] else HELD
     if answer[CODE] == ALARM:
-        raise_bar(scalars, sample[TIME], answer[SCORE])
+        raise_bar(scalars, quantiles, sample[TIME], answer[SCORE])
     elif answer[CODE] == QUIET and scalars[ALARM_OPEN] > 0.0:
         answer[CODE] = ending(scalars, quantiles)
 
 
 @kernel
-def raise_bar(scalars: Floats, time_s: float, alarm: float) -> None:
+def raise_bar(scalars: Floats, quantiles: Floats, time_s: float, alarm: float) -> None:
     """Open an alarm, or raise the bar of an open one."""
     scalars[BAR] = alarm
     scalars[BAR_TIME] = time_s
     if scalars[ALARM_OPEN] == 0.0:
         scalars[ALARM_LEVEL] = scalars[ORIGIN] + scalars[SLOW]
-        scalars[ALARM_SCALE] = scalars[SPAN]
+        scalars[ALARM_SCALE] = quantiles[VALUE, 2] - quantiles[VALUE, 0]
     scalars[ALARM_OPEN] = 1.0
     scalars[ALARM_SEEN] = scalars[SEEN]
 
 
 @kernel
 def ending(scalars: Floats, quantiles: Floats) -> int:
-    """CALM or NEW_NORMAL once the window is past the alarm and as unsurprising as usual."""
+    """CALM once the window is past the alarm and as unsurprising as usual.
+
+    NEW_NORMAL when it then stands farther from the old level than the usual range is wide.
+    """
     past_it = scalars[SEEN] - scalars[ALARM_SEEN] >= WINDOW
     odd = math.log(scalars[PERSISTENCE] + 0.02) > quantiles[PERSIST, 1]
     if not past_it or odd:

@@ -66,8 +66,8 @@ def season_gap(scalars: Floats, day: Singles, week: Singles, time_s: float, leve
     at_week = int(time_s // 3600.0) % WEEK_SLOTS
     y = level - scalars[ORIGIN]
     slow = scalars[SLOW]
-    by_day = float(day[at_day]) if day[at_day] == day[at_day] else slow
-    by_week = float(week[at_week]) if week[at_week] == week[at_week] else by_day
+    by_day = np.float64(day[at_day]) if day[at_day] == day[at_day] else slow
+    by_week = np.float64(week[at_week]) if week[at_week] == week[at_week] else by_day
     scalars[SLOW_ERROR] += SLOW_RATE * (abs(y - slow) - scalars[SLOW_ERROR])
     scalars[DAY_ERROR] += SLOW_RATE * (abs(y - by_day) - scalars[DAY_ERROR])
     scalars[WEEK_ERROR] += SLOW_RATE * (abs(y - by_week) - scalars[WEEK_ERROR])

@@ -62,3 +62,28 @@ class Anomaly:
     high: float | None
     views: tuple[tuple[str, float], ...]
     claim: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One value of one series as it streams in. time_s: Unix seconds."""
+
+    series: str
+    time_s: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmRate:
+    """How loud the detector would have been on somebody's history.
+
+    days: series-days past warming; alarms: at the threshold now; loudest: (series, alarms),
+    most first; budgets: (alarms a series-day, the threshold that would keep to it).
+    """
+
+    series: int
+    days: float
+    alarms: int
+    threshold: float
+    loudest: tuple[tuple[str, int], ...]
+    budgets: tuple[tuple[float, float], ...]

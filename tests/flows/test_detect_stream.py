@@ -1,0 +1,104 @@
+"""The detect flow: samples in, anomalies out, labels remembered."""
+
+import numpy as np
+import pytest
+
+from opsmith.detect.state import STRICTNESS
+from opsmith.errors import BadInput, HouseError, NotFound
+from opsmith.flows.detect_stream import (
+    LABELS,
+    alarm_rate,
+    close_watch,
+    follow,
+    label,
+    open_watch,
+    replay,
+)
+from opsmith.nouns.anomaly import Label, Sample, Verdict
+from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
+from opsmith.testing.state import MemoryStates
+
+
+def spiked(name: str, at: int, *, points: int = 900) -> Series:
+    values = np.tile(np.random.default_rng(at).normal(size=30), points // 30 + 1)[:points]
+    values[at] += 40
+    return Series(
+        name=name,
+        labels=(),
+        entity=None,
+        aspect=Aspect.OTHER,
+        unit=Unit.UNKNOWN,
+        kind=MetricKind.GAUGE,
+        times_s=1.7e9 + 60.0 * np.arange(points),
+        values=values,
+    )
+
+
+async def test_replaying_and_following_tell_the_same() -> None:
+    series, store = (spiked("a", 500), spiked("b", 700)), MemoryStates()
+    replayed = list(replay(await open_watch(store, resume=False), series))
+    samples = [
+        Sample(series=one.key, time_s=float(one.times_s[n]), value=float(one.values[n]))
+        for n in range(900)
+        for one in series
+    ]
+
+    followed = list(follow(await open_watch(store, resume=False), samples))
+
+    alarms = [(one.series, one.id) for one in replayed if one.verdict is Verdict.ALARM]
+    assert [key for key, _ in alarms] == ["a", "b"]
+    assert [(one.series, one.id) for one in followed if one.verdict is Verdict.ALARM] == alarms
+
+
+async def test_a_watch_goes_on_where_it_was_closed() -> None:
+    store, whole = MemoryStates(), spiked("a", 500)
+    watch = await open_watch(store, resume=True)
+    list(replay(watch, (whole,)))
+    await close_watch(store, watch)
+
+    again = list(replay(await open_watch(store, resume=True), (whole,)))
+
+    assert again == []
+
+
+async def test_a_label_is_remembered_by_the_series_even_by_a_fresh_watch() -> None:
+    store, series = MemoryStates(), (spiked("a", 500),)
+    watch = await open_watch(store, resume=True)
+    (alarm,) = [one for one in replay(watch, series) if one.verdict is Verdict.ALARM]
+    await close_watch(store, watch)
+
+    key, multiplier = await label(store, alarm.id, Label.FALSE)
+
+    assert key == "a"
+    assert multiplier > 1.0
+    fresh = await open_watch(store, resume=False)
+    assert fresh.fleet.state.scalars[fresh.fleet.row("a"), STRICTNESS] == multiplier
+
+
+async def test_what_was_never_told_cannot_be_labelled() -> None:
+    with pytest.raises(NotFound):
+        await label(MemoryStates(), "cafe", Label.TRUE)
+
+
+async def test_damaged_labels_are_told() -> None:
+    store = MemoryStates()
+    await store.save(LABELS, b"[")
+
+    with pytest.raises(HouseError):
+        await open_watch(store, resume=False)
+
+
+def test_the_alarm_rate_of_a_history_and_thresholds_for_budgets() -> None:
+    rate = alarm_rate((spiked("a", 500), spiked("b", 700)))
+
+    assert rate.alarms == 2
+    assert rate.days == pytest.approx(2 * 800 / 1440, rel=0.1)
+    assert dict(rate.loudest) == {"a": 1, "b": 1}
+    assert [threshold for _, threshold in rate.budgets] == sorted(
+        threshold for _, threshold in rate.budgets
+    )
+
+
+def test_a_history_shorter_than_the_warm_up_cannot_be_judged() -> None:
+    with pytest.raises(BadInput):
+        alarm_rate((spiked("a", 3, points=20),))
