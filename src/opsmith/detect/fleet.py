@@ -83,7 +83,7 @@ class Fleet:
         if not 0.0 < threshold <= 1.0 or not cool_down_s >= 0.0:
             raise BadInput("A threshold lies between 0 and 1 and a cool-down is not negative.")
         self.rules = Rules(
-            knobs=np.array([threshold, cool_down_s, INTERVAL_Z, 0.0]),
+            knobs=np.array([threshold, cool_down_s, INTERVAL_Z]),
             trees=trees or no_trees(),
             scratch=np.zeros(INPUTS + VIEWS),
         )

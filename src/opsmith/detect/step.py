@@ -104,8 +104,8 @@ GAP_STEPS = 5.0
 class Rules(NamedTuple):
     """What is the same for all series.
 
-    knobs: (4,) threshold of the alarm score; cool-down in seconds; normal quantile of the
-    interval; 1 to leave the residual view out of the scores.
+    knobs: (3,) threshold of the alarm score; cool-down in seconds; normal quantile of the
+    interval.
     trees: the one-step model, may be empty. scratch: (INPUTS + VIEWS,), any content.
     """
 
@@ -155,7 +155,7 @@ def step(state: State, rules: Rules, i: int, sample: Floats, answer: Floats) -> 
         squash_views(scalars, quantiles, views, squashed)
         learn_scales(scalars, quantiles, views)
         score(state, i, squashed, answer)
-        blend(rules, scalars, answer)
+        blend(scalars, answer)
     decide(scalars, rules, quantiles, sample, answer)
 
 
@@ -305,24 +305,23 @@ def context(view: int, squashed: Floats, past: Singles, before: Floats, slot: in
 
 
 @kernel
-def blend(rules: Rules, scalars: Floats, answer: Floats) -> None:
+def blend(scalars: Floats, answer: Floats) -> None:
     """From nine surprises to two scores between 0 and 1.
 
     POINT, their mean: ranks points. SCORE, their power mean of 2.5, between mean and maximum:
-    an alarm may be seen by few views only. Both as a share of the largest surprise possible.
+    an alarm may be seen by few views only; the residual ranks points and raises no alarm, since
+    noise fills its view fastest. Both as a share of the largest surprise possible.
     """
-    total, power, views = 0.0, 0.0, 0.0
+    total, power = 0.0, 0.0
     for view in range(9):
-        if view == RESIDUAL and rules.knobs[3] > 0.0:
-            continue
         one = answer[FIRST_SURPRISE + view]
         total += one
-        power += one * one * math.sqrt(one)
-        views += 1.0
+        if view != RESIDUAL:
+            power += one * one * math.sqrt(one)
     most = math.log10(scalars[SCORED] + PRIOR)
-    answer[POINT] = total / views / most
-    answer[SCORE] = (power / views) ** 0.4 / most
-    scalars[PERSISTENCE] += (total / views - scalars[PERSISTENCE]) / 30.0
+    answer[POINT] = total / VIEWS / most
+    answer[SCORE] = (power / (VIEWS - 1)) ** 0.4 / most
+    scalars[PERSISTENCE] += (total / VIEWS - scalars[PERSISTENCE]) / 30.0
 
 
 @kernel
