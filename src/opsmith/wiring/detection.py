@@ -18,7 +18,7 @@ def detect_in(source: Source) -> Iterator[Anomaly]:
     A file starts a fresh detector (its past may overlap with what was seen); a server goes on.
     """
     from opsmith.flows.detect_stream import close_watch, open_watch, replay
-    from opsmith.wiring import series_from
+    from opsmith.wiring.prediction import series_from
 
     series, store = series_from(source), _store()
     watch = asyncio.run(open_watch(store, resume=source.file is None))
@@ -57,7 +57,7 @@ def label_anomaly(anomaly: str, said: Label) -> tuple[str, float]:
 def evaluate_anomalies(folder: Path) -> AlarmRate:
     """How loud the detector would have been on every series in the files under a folder."""
     from opsmith.flows.detect_stream import alarm_rate
-    from opsmith.wiring import series_under
+    from opsmith.wiring.prediction import series_under
 
     return alarm_rate(series_under(folder))
 

@@ -19,7 +19,7 @@ def pushed(values: np.ndarray) -> np.ndarray:
 
 
 def recomputed(values: np.ndarray) -> np.ndarray:
-    last = values[-WINDOW:]
+    last = values[-WINDOW:].astype(np.longdouble)  # doubles lose the spread near 1e12
     return np.array(
         [
             last.sum(),
