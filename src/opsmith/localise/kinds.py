@@ -126,7 +126,7 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
         CauseKind.TRAFFIC_SURGE: surge(scene, entity),
     }
     climbs = steady_climb(scene, entity)
-    argued[CauseKind.MEMORY_LEAK] = (memory + restarts + trouble) if climbs and memory else 0.0
+    argued[CauseKind.MEMORY_LEAK] = together(memory, restarts + trouble) if climbs else 0.0
     argued[CauseKind.MEMORY_OOM] = memory + restarts if memory >= THERE <= restarts else 0.0
     return argued
 
@@ -137,8 +137,8 @@ def weight_of(strength: float) -> float:
 
 
 def together(one: float, other: float) -> float:
-    """The sum, when the first is there at all."""
-    return one + other if one > 0.0 else 0.0
+    """The sum, when the first is more than noise."""
+    return one + other if one >= weight_of(THERE) else 0.0
 
 
 def changed(scene: Scene, signs: Signs, entity: Entity) -> tuple[float, float]:
