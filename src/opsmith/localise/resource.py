@@ -44,16 +44,17 @@ def resources(scene: Scene) -> Findings:
     shifts = scene.shifts
     if shifts is None:
         return Findings(channel=Channel.RESOURCE, strength={}, evidence={})
-    rise_z = np.nan_to_num(shifts.rise_z, nan=0.0)
-    for row, one in enumerate(scene.recording.series):
-        if one.entity is None or one.aspect not in RESOURCES or rise_z[row] <= 0.0:
+    found = np.nan_to_num(shifts.rise_z, nan=0.0) / NOISE_Z
+    for (entity, aspect), held in scene.rows.items():
+        largest = max(float(found[row]) for row in held)
+        if aspect not in RESOURCES or largest <= 0.0:
             continue
-        found = float(rise_z[row]) / NOISE_Z
-        column = features[str(one.aspect)]
-        column[one.entity] = max(column.get(one.entity, 0.0), found)
-        strength[one.entity] = max(strength.get(one.entity, 0.0), found)
-        if found >= 1.0 / NOISE_Z:
-            evidence[one.entity].append(fact(one, one.entity, shifts, row, found))
+        features[str(aspect)][entity] = largest
+        strength[entity] = max(strength.get(entity, 0.0), largest)
+        for row in held:
+            if found[row] >= 1.0 / NOISE_Z:
+                one = scene.recording.series[row]
+                evidence[entity].append(fact(one, entity, shifts, row, float(found[row])))
     return Findings(
         channel=Channel.RESOURCE,
         strength=strength,

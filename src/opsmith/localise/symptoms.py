@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,15 +46,17 @@ def from_series(scene: Scene) -> dict[Entity, Symptom]:
     shifts = scene.shifts
     if shifts is None:
         return found
-    rise_z = shifts.rise_z
-    for row, one in enumerate(scene.recording.series):
-        if one.entity is None or one.aspect not in WHAT or not np.isfinite(rise_z[row]):
+    for (entity, aspect), held in scene.rows.items():
+        known = [row for row in held if np.isfinite(shifts.rise_z[row])]
+        if aspect not in WHAT or not known:
             continue
-        high = float(shifts.high[row])
-        symptom = Symptom(change=float(rise_z[row]))
-        side = "latency_s" if one.aspect is Aspect.LATENCY else "error_rate"
-        symptom = replace(symptom, **{side: max(high, 0.0)})
-        found[one.entity] = worse(found.get(one.entity, Symptom()), symptom)
+        high = max(float(np.max(shifts.high[known])), 0.0)
+        symptom = Symptom(
+            change=float(np.max(shifts.rise_z[known])),
+            error_rate=high if aspect is Aspect.ERRORS else 0.0,
+            latency_s=high if aspect is Aspect.LATENCY else 0.0,
+        )
+        found[entity] = worse(found.get(entity, Symptom()), symptom)
     return found
 
 
