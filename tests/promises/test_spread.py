@@ -38,6 +38,10 @@ def test_answers_come_in_the_order_of_the_pieces(spread: Spread) -> None:
     assert list(spread.each(partial(pow, 2), range(20))) == [2**n for n in range(20)]
 
 
+def test_threads_can_be_let_go_of() -> None:
+    ThreadSpread(1).close()
+
+
 def test_an_error_comes_where_its_answer_would_have(spread: Spread) -> None:
     answers = spread.each(partial(divmod, 6), [1, 2, 0])
 

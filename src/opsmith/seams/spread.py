@@ -21,3 +21,6 @@ class Spread(Protocol):
         self, function: Callable[[Piece], Answer], pieces: Iterable[Piece]
     ) -> Iterator[Answer]:
         """function(piece) for every piece, in order."""
+
+    def close(self) -> None:
+        """Let go of the workers; those of a cluster go on."""

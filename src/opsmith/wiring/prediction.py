@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from opsmith.nouns.series import Series
 from opsmith.nouns.source import Source
 from opsmith.seams.spread import Spread
 from opsmith.settings import load
-from opsmith.wiring import metrics_of
 
 
 def series_from(source: Source) -> tuple[Series, ...]:
@@ -21,8 +21,6 @@ def series_from(source: Source) -> tuple[Series, ...]:
 
     Raises `NotFound` when nothing matches, `BadInput` when no server is known.
     """
-    from opsmith.flows.predict import fetch
-
     if source.file is not None:
         return _from_file(Path(source.file), source.query)
     url = source.url or load().prometheus_url
@@ -31,8 +29,7 @@ def series_from(source: Source) -> tuple[Series, ...]:
             "No server to ask is known.",
             hint="Give --prometheus URL or --file FILE, or set OPSMITH_PROMETHEUS_URL.",
         )
-    now, metrics = datetime.now(UTC), metrics_of(url)
-    return asyncio.run(fetch(metrics, source.query or "", now=now, history=source.history))
+    return asyncio.run(_from_server(url, source))
 
 
 def forecasts(
@@ -57,8 +54,8 @@ def fleet(
 
     y, step_s, _ = aligned(series)
     steps = max(1, -int(-horizon.total_seconds() // step_s))
-    spread = spread_over(dask)
-    found = forecast_fleet(y, step_s=step_s, steps=steps, spread=spread, progress=progress)
+    with closing(spread_over(dask)) as spread:
+        found = forecast_fleet(y, step_s=step_s, steps=steps, spread=spread, progress=progress)
     return tuple(one.key for one in series), found
 
 
@@ -113,6 +110,16 @@ def series_under(folder: Path) -> tuple[Series, ...]:
                 if path == folder:
                     raise
     return tuple(found)
+
+
+async def _from_server(url: str, source: Source) -> tuple[Series, ...]:
+    from opsmith.backends.metrics.prometheus import PrometheusMetrics
+    from opsmith.flows.predict import fetch
+    from opsmith.ingest.label_rules import describe
+
+    async with aclosing(PrometheusMetrics(url, describe=describe)) as metrics:
+        now = datetime.now(UTC)
+        return await fetch(metrics, source.query or "", now=now, history=source.history)
 
 
 def _from_file(path: Path, query: str | None) -> tuple[Series, ...]:

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from series_made import START_S, series, wave
 
 from opsmith.errors import BadInput
-from opsmith.forecast.predict import forecast
+from opsmith.forecast.grid import regular
+from opsmith.forecast.nature import bounds_of
+from opsmith.forecast.predict import forecast, judge
 from opsmith.forecast.scoring import mean_scores, naive_error, score_series
 from opsmith.nouns.forecast import Event, Forecast, Nature
 from opsmith.nouns.series import MetricKind, Unit
@@ -215,3 +217,15 @@ def test_nothing_is_scored_on_too_short_or_dead_series() -> None:
     assert score_series(dead, horizon_s=24 * HOUR_S, without=QUICK) == {}
     assert score_series(series(wave(30)), horizon_s=24 * HOUR_S, without=QUICK) == {}
     assert naive_error(np.array([1.0, np.nan]), 0) == 0.0
+
+
+def test_where_no_fold_was_observed_the_last_value_walks_at_random() -> None:
+    y = np.full(60, np.nan)
+    y[:4] = [1.0, 2.0, 1.0, 2.0]
+    bounds = bounds_of(y, Unit.UNKNOWN, MetricKind.GAUGE)
+
+    judged = judge(regular(y, step_s=HOUR_S), 5, bounds, without=QUICK)
+
+    assert judged.names[judged.picked] == "last value"
+    assert judged.median.tolist() == [2.0] * 5
+    assert judged.quantiles[-1, -1] > judged.quantiles[-1, 0] > 2.0
