@@ -81,7 +81,7 @@ def lightgbm_recursive(task: Task) -> NDArray[np.float64]:
 
 
 def _grow(y: NDArray[np.float64], day: int, steps: int) -> NDArray[np.float64]:
-    from lightgbm import LGBMRegressor
+    import lightgbm
 
     lags = [lag for lag in (1, 2, 3, day - 1, day, day + 1, 2 * day, 7 * day) if lag < y.size // 2]
     longest = max(lags)
@@ -90,11 +90,11 @@ def _grow(y: NDArray[np.float64], day: int, steps: int) -> NDArray[np.float64]:
         return [*(values[at - lag] for lag in lags), at % day, (at // day) % 7]
 
     rows = np.array([features(y, at) for at in range(longest, y.size)])
-    model = LGBMRegressor(n_estimators=100, num_leaves=31, n_jobs=1, verbose=-1)
-    model.fit(rows, y[longest:])
+    settings = {"num_leaves": 31, "num_threads": 1, "verbose": -1, "objective": "regression"}
+    model = lightgbm.train(settings, lightgbm.Dataset(rows, y[longest:]), num_boost_round=100)
     out = np.concatenate([y, np.empty(steps)])
     for at in range(y.size, y.size + steps):
-        out[at] = model.booster_.predict(np.array([features(out, at)]))[0]
+        out[at] = model.predict(np.array([features(out, at)]))[0]
     return out[y.size :]
 
 
