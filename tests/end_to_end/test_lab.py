@@ -47,7 +47,7 @@ def test_a_fault_in_the_real_shop_is_recorded_and_found_and_nothing_is_left(
     assert "ShopErrorsHigh" in (bundle / "alerts.json").read_text()
     assert not (bundle / truth.name).exists()
     checked = opsmith("bundle", "check", bundle)
-    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "usable" in checked.stdout, checked.stdout + checked.stderr
     found = json.loads(opsmith("investigate", bundle, "-o", "json").stdout)
     assert found["causes"][0]["entity"] == known["entity"]
     assert found["path"] == known["path"]
