@@ -119,6 +119,19 @@ def spoken_names(catalogue: Catalogue) -> dict[str, str]:
     return single | exact
 
 
+def stems(catalogue: Catalogue) -> dict[str, str]:
+    """Chinese aliases without their last word ("支付" of 支付服务), where one service has it.
+
+    They are ordinary words as well, so that they count only in a text that names nothing else.
+    """
+    claims: dict[str, set[str]] = {}
+    for alias, service in catalogue.aliases.items():
+        stem = next((alias.removesuffix(t) for t in _CHINESE_TAILS if alias.endswith(t)), "")
+        if len(stem) > 1:
+            claims.setdefault(stem, set()).add(service)
+    return {stem: next(iter(to)) for stem, to in claims.items() if len(to) == 1}
+
+
 def shared_words(catalogue: Catalogue) -> dict[str, tuple[str, ...]]:
     """First words that several services share: word -> those services, for a question back."""
     taken = spoken_names(catalogue)

@@ -76,12 +76,16 @@ def _with_suffixes(found: list[Segment]) -> list[Segment]:
     carry: tuple[str, ...] = ()
     for segment in found:
         marks = (*segment.marks, *carry)
+        if "prior" in marks and ready:
+            ready[-1] = replace(ready[-1], marks=(*ready[-1].marks, "before_next"))
         carry, text = (), segment.text
         for mark, compiled in joints().suffix.items():
             match = compiled.search(text)
-            if match and match.start() and (mark == "if" or guess(text[: match.start()])):
+            asked = guess(text[: match.start()]) if match else None
+            if match and match.start() and (mark == "if" or asked):
+                waits = text[0] in "等待" and asked is not None and asked.intent == "check_health"
                 text = re.sub("^(?:在|等|当|待)", "", text[: match.start()])
-                marks, carry = _suffixed(mark, marks)
+                marks, carry = _suffixed("wait" if waits else mark, marks)
                 break
         ready.append(Segment(text=text.strip(), marks=marks))
     return [segment for segment in ready if segment.text]
@@ -90,6 +94,8 @@ def _with_suffixes(found: list[Segment]) -> list[Segment]:
 def _suffixed(mark: str, marks: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     if mark == "after":
         return marks, ("then",)
+    if mark == "wait":
+        return (*marks, "if"), ("case",)
     return (*marks, "before_next" if mark == "before" else mark), ()
 
 
@@ -106,8 +112,9 @@ def _conditions_split(found: list[Segment]) -> list[Segment]:
     """Part a condition from what it asks for when no comma does: "if it's down restart it"."""
     ready: list[Segment] = []
     for segment in found:
-        end = _CONDITION_END.search(segment.text) if segment.has(*_CONDITIONAL) else None
-        action = _ACTION.search(segment.text, end.end()) if end else None
+        end = _CONDITION_END.search(segment.text)
+        start = end.end() if end else 1
+        action = _ACTION.search(segment.text, start) if segment.has(*_CONDITIONAL) else None
         if action and (asked := guess(segment.text[action.start() :])) and asked.strong:
             head, tail = segment.text[: action.start()], segment.text[action.start() :]
             ready.append(replace(segment, text=head.strip(), guess=guess(head)))
@@ -234,6 +241,9 @@ class _Weave:
         if not asked.strong and (last.guess.intent in CHANGES or asked.intent == "explain_alert"):
             return True
         if asked.intent != last.guess.intent:
+            if asked.intent in CHANGES and not self._kinds(segment.text):
+                # "... restart it ...; after the restart": spoken of again, not asked for twice.
+                return any(step.guess.intent == asked.intent for step in self.made)
             return not asked.strong and last.guess.intent in _GATHERS
         bare = not self._kinds(segment.text) or not self._kinds(last.text)
         return bare or not asked.strong or asked.intent in _GATHERS

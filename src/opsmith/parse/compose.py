@@ -29,6 +29,8 @@ _ONE_SUBJECT = frozenset(
         "explain_alert",
     }
 )
+# Changes whose words can give no time but that of doing them.
+_DONE_AT_ONCE = CHANGES - {"rollback_release", "silence_alert", "clean_logs"}
 _KINDS = {
     "service": ("svc", "name"),
     "metric": ("metric",),
@@ -79,17 +81,11 @@ class Composer:
     def _add(self, step: Step, later: list[Step]) -> list[int]:
         self._place(step)
         finding = self._meet(step, later) if step.condition else None
-        unclear: tuple[str, ...] = ()
-        if (step.condition and finding is None and step.guess.intent in CHANGES) or (
-            step.mark == "else" and self._branch is None and step.guess.intent in CHANGES
-        ):
-            unclear = ("condition",)
+        unclear = self._unclear(step, checked=finding is not None)
         made: list[int] = []
         for draft in self._drafts_of(step):
             draft.needs = set(self._needs)
             draft.unclear += unclear
-            if draft.intent in CHANGES and _CHOICE.search(step.text):
-                draft.unclear += ("condition",)
             if self._branch and self._branch.finding:
                 draft.slots["condition"] = self._branch.finding
             self.drafts.append(draft)
@@ -98,6 +94,22 @@ class Composer:
         self._group += made
         self._recent = made
         return made
+
+    def _unclear(self, step: Step, *, checked: bool) -> tuple[str, ...]:
+        """What a change says that no slot can hold: then it is asked about, never guessed."""
+        intent = step.guess.intent
+        if intent not in CHANGES:
+            return ()
+        found: list[str] = []
+        orphan = step.mark == "else" and self._branch is None
+        if (step.condition and not checked) or orphan or _CHOICE.search(step.text):
+            found.append("condition")
+        if intent == "rollback_release" and _STEPS_BACK.search(step.text):
+            found.append("revision")
+        kinds = {span.kind for span in self.tagger.within(step.text)}
+        if intent in _DONE_AT_ONCE and kinds & {"hor", "dur", "clock"}:
+            found.append("schedule")
+        return tuple(found)
 
     def _place(self, step: Step) -> None:
         """Set what the step waits for, from the word that joins it to the ones before."""
@@ -206,7 +218,10 @@ class Composer:
         wanted = self._wanted(draft)
         if not wanted or self._ambiguous(draft, wanted):
             return
-        for source in self._sources(draft, before, after or []):
+        sources = self._sources(draft, before, after or [])
+        if "alert" in schema.slots and _THE_ALERT.search(draft.text):
+            sources = [one for one in sources if "alert" in one] or sources
+        for source in sources:
             if taken := _taken(source, wanted, schema):
                 draft.slots.update({k: v for k, v in taken.items() if k not in draft.slots})
                 return
@@ -261,6 +276,9 @@ class Composer:
 _PLACE = phrase("compose", "place")
 _ITS = phrase("compose", "its")
 _PLURAL = phrase("compose", "plural")
+# "two versions back": which one that is cannot be known from the words.
+_THE_ALERT = phrase("compose", "the_alert")
+_STEPS_BACK = phrase("compose", "steps_back")
 # "whichever is unhealthy": a choice that only the task before can make.
 _CHOICE = phrase("compose", "choice")
 _ENDS_IN_TIME = phrase("compose", "ends_in_time")
@@ -270,11 +288,13 @@ def _taken(
     source: Mapping[str, object], wanted: tuple[tuple[str, ...], ...], schema: TaskSchema
 ) -> Slots:
     """The names to take over from one source, empty when it has not what is missing."""
-    carried = {*TARGETS, "alert"}
+    carried = {*TARGETS, "alert", "metric"}
     needed = {slot for either in wanted for slot in either} & carried
     if not needed & source.keys():
         return {}
     names = {"alert"} if "alert" in needed & source.keys() else carried & set(schema.slots)
+    if "metric" not in needed:
+        names -= {"metric"}
     taken: Slots = {}
     for name in sorted(names & source.keys()):
         value = source[name]

@@ -23,6 +23,7 @@ _AND_FOR = phrase("dialogue", "and_for")
 _IT = phrase("dialogue", "it")
 _YES = phrase("dialogue", "yes")
 _OFFER = phrase("dialogue", "offer")
+_MEASURES = frozenset({"query_metric", "forecast_metric", "detect_anomaly"})
 _SWAPPED: tuple[tuple[str, str], ...] = (
     ("service", "svc"),
     ("service", "name"),
@@ -111,24 +112,41 @@ def follow_up(
     """
     if not state.tasks:
         return None
-    text = tagger.text
-    own = asked is not None and asked.strong
-    if state.missing and not (
-        own and asked and asked.intent not in {task.intent for task in state.tasks}
-    ):
-        return _answered(tagger, state, schemas)
-    corrects, again = bool(_CORRECTS.search(text)), bool(_AGAIN.search(text))
-    if corrects and (
-        not own or (asked and asked.intent == state.tasks[-1].intent) or _NOT_THIS.search(text)
-    ):
-        kept = _NOT_THIS.sub(" ", text)
-        return _swapped(tagger, kept, state, schemas, "a correction of the last turn")
-    if again and not (own and asked and asked.intent not in {task.intent for task in state.tasks}):
-        return _swapped(tagger, text, state, schemas, "the last turn again, for something else")
-    changes = any(task.intent in CHANGES for task in state.tasks)
-    if not own and not changes and (_AND_FOR.search(text) or asked is None):
-        return _swapped(tagger, text, state, schemas, "the last question, with one thing changed")
+    own = asked.intent if asked is not None and asked.strong else None
+    new = own is not None and own not in {task.intent for task in state.tasks}
+    answers = state.missing or state.said.rstrip().endswith(("?", "？"))
+    if answers and not new:
+        answered = _answered(tagger, state, schemas)
+        if answered or state.missing:
+            return answered
+    for applies, why in _repetitions(tagger.text, asked, own, state):
+        if applies:
+            kept = _NOT_THIS.sub(" ", tagger.text) if why is _CORRECTION else tagger.text
+            return _swapped(tagger, kept, state, schemas, why)
     return None
+
+
+_CORRECTION = "a correction of the last turn"
+
+
+def _repetitions(
+    text: str, asked: Guess | None, own: str | None, state: State
+) -> tuple[tuple[bool, str], ...]:
+    """The ways in which a turn may repeat the last one, and whether each applies."""
+    before = [task.intent for task in state.tasks]
+    same = own is None or own == before[-1] or bool(_NOT_THIS.search(text))
+    measured = asked is not None and asked.intent == "query_metric" and set(before) <= _MEASURES
+    leads = bool(_AND_FOR.search(text))
+    reads = own is None and not CHANGES & set(before)
+    return (
+        (bool(_CORRECTS.search(text)) and same, _CORRECTION),
+        (
+            bool(_AGAIN.search(text)) and (own is None or own in before),
+            "the last turn again, for something else",
+        ),
+        (measured and leads, "the last question, for another metric"),
+        (reads and (leads or asked is None), "the last question, with one thing changed"),
+    )
 
 
 def _answered(tagger: Tagger, state: State, schemas: Mapping[str, TaskSchema]) -> FollowUp | None:
@@ -177,7 +195,9 @@ def _swapped(
             if _swappable(name, words)
         }
         slots: Slots = {
-            name: value for name, value in task.slots.items() if not _replaced(name, given)
+            name: value
+            for name, value in task.slots.items()
+            if not _replaced(name, given, task.slots)
         }
         changed = changed or bool(given)
         made.append((task.intent, {**slots, **given}, task.depends_on))
@@ -191,10 +211,11 @@ def _swappable(name: str, words: Words) -> bool:
     return True
 
 
-def _replaced(name: str, given: Slots) -> bool:
+def _replaced(name: str, given: Slots, old: Mapping[str, SlotValue]) -> bool:
     """Whether an old slot gives way: to itself, or to another kind of time or target."""
     if name in {"service", "host", "host_group"}:
-        return bool(given.keys() & {"service", "host", "host_group"})
+        named = given.keys() & {"service", "host", "host_group"}
+        return name in named or bool(named and not named & old.keys())
     if name in {"window", "start", "end"}:
         return bool(given.keys() & {"window", "start", "end"})
     if name in {"replicas", "replicas_delta"}:

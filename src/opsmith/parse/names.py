@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from opsmith.parse.catalogue import Catalogue, shared_words, spoken_names
+from opsmith.parse.catalogue import Catalogue, shared_words, spoken_names, stems
 from opsmith.parse.lexicon import stop_words, values
 from opsmith.parse.spans import Found, Reader, Tagger, pattern
 
@@ -187,6 +187,11 @@ def tag_names(tagger: Tagger, finder: NameFinder) -> None:
     _tag_open_names(tagger, finder)
 
 
+def tag_stems(tagger: Tagger, finder: NameFinder) -> None:
+    """Tag stems of aliases, once it is clear that the text names no other target."""
+    tagger.tag(finder.stem, finder.read_stem)
+
+
 def tag_metrics(tagger: Tagger) -> None:
     """Tag the words for metrics; a bare word ("latency") counts for the usual figure."""
     for metric, compiled in values()["metric"].items():
@@ -200,6 +205,8 @@ class NameFinder:
         self.catalogue = catalogue
         self.spoken = spoken_names(catalogue)
         self.shared = shared_words(catalogue)
+        self.stems = stems(catalogue)
+        self.stem = _alternatives(self.stems, "")
         every = {*self.spoken, *self.shared}
         self.compound = _alternatives({word for word in every if _compound(word)}, _TAIL)
         self.simple = _alternatives({word for word in every if not _compound(word)}, _TAIL)
@@ -219,6 +226,10 @@ class NameFinder:
         if word in self.spoken:
             return Found(kind="svc", value=self.spoken[word])
         return Found(kind="unknown", value=self.shared[word])
+
+    def read_stem(self, match: re.Match[str]) -> Found:
+        """A service by the stem of its alias."""
+        return Found(kind="svc", value=self.stems[match[2]])
 
     def read_group(self, match: re.Match[str]) -> Found:
         """A host group."""

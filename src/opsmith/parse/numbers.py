@@ -14,7 +14,7 @@ _NUMBER = pattern(
     rf"|(?<![上前下每第同另任某这那哪])({CHINESE})(?=(?:{_COUNTED}|pods?))"
     r"(?:个|台|名|位|大)?"
     rf"|(?<=前)({CHINESE})|(?<=[到至成为])({CHINESE})(?!\w|[\u4e00-\u9fff])"
-    rf"|({ENGLISH})(?! (?:by|at|of (?:the|my|our))\b)"
+    rf"|({ENGLISH})(?! (?:by|at|of (?:the|my|our)|\w+ at a time)\b)"
 )
 _ALONE = pattern(
     rf"^\W*({NUMBER})(?: ?(?:个|台|副本|实例|replicas?|pods?|instances?|吧|就行|好了|即可"

@@ -30,6 +30,8 @@ _TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ni
 _WORDS: dict[str, float] = {
     **{word: float(value) for value, word in enumerate(_UNITS)},
     **{word: 20.0 + 10 * place for place, word in enumerate(_TENS)},
+    "a single": 1,
+    "single": 1,
     "a": 1,
     "an": 1,
     "half": 0.5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -23,8 +24,9 @@ from opsmith.parse.dialogue import State, accepts, follow_up, offer_in, points_b
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES, Guess, guess
 from opsmith.parse.gate import elsewhere, refuse, refused_tasks, refused_words
+from opsmith.parse.lexicon import phrase
 from opsmith.parse.literals import tag_literals
-from opsmith.parse.names import NameFinder, tag_names
+from opsmith.parse.names import NameFinder, tag_names, tag_stems
 from opsmith.parse.normalise import Plain, normalise
 from opsmith.parse.numbers import tag_numbers
 from opsmith.parse.questions import question_for
@@ -80,10 +82,13 @@ class SentenceReader:
         tag_durations(tagger)
         tag_names(tagger, self._finder)
         tag_numbers(tagger)
+        tagger.text = _LOOSE_SPACE.sub("", tagger.text)
         return tagger
 
     def _decided(self, plain: Plain, tagger: Tagger, state: State) -> Reading:
         asked = guess(tagger.text)
+        if asked and asked.strong and not {s.kind for s in tagger.spans} & _TARGET_KINDS:
+            tag_stems(tagger, self._finder)
         kinds = {span.kind for span in tagger.spans}
         if refusal := elsewhere(tagger.text, asked, named=bool(kinds & _TARGET_KINDS)):
             return refusal
@@ -101,7 +106,7 @@ class SentenceReader:
         if refusal := refused_tasks(drafts, plain, tagger):
             return refusal
         if not drafts:
-            return self._nothing(kinds)
+            return self._nothing(kinds, tagger.text)
         return self._checked(drafts, plain, Decision(by=path, why=why))
 
     def _composed(self, found: list[Step], tagger: Tagger, state: State) -> list[Draft]:
@@ -112,8 +117,8 @@ class SentenceReader:
             [step for step in found if step.guess.intent in self.schemas]
         )
 
-    def _nothing(self, kinds: set[str]) -> Reading:
-        if kinds & _OPS_KINDS:
+    def _nothing(self, kinds: set[str], text: str) -> Reading:
+        if kinds & _OPS_KINDS or _ABOUT_A_SYSTEM.search(text):
             return Clarify(
                 question="What should be done with it?",
                 missing=("intent",),
@@ -153,6 +158,13 @@ class SentenceReader:
         return Task(
             intent=draft.intent, slots=known, depends_on=tuple(sorted(draft.needs)), risk=risk
         )
+
+
+# Chinese may be set with or without a space beside a name or a number; patterns see none.
+_LOOSE_SPACE = re.compile(
+    "(?<=[\u4e00-\u9fff]) +(?=[\ue000-\uf8ff])|(?<=[\ue000-\uf8ff]) +(?=[\u4e00-\u9fff])"
+)
+_ABOUT_A_SYSTEM = phrase("reader", "about_a_system")
 
 
 def _strongest(found: list[Step], whole: Guess | None) -> Guess | None:

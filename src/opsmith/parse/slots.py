@@ -78,10 +78,10 @@ def _window(words: Words, _tagger: Tagger) -> SlotValue | None:
         return words.first("win") if words.first("win") != "now" else None
     if words.intent == "create_report" and words.first("win") == "now":
         return None
-    return (
-        words.first("win", "dur", "age")
-        if words.intent != "list_tasks"
-        else words.first("win", "dur")
+    lookback = [span.value for span in words.spans if span.kind == "win"]
+    # "now over the last hour": the longer look-back is what is meant.
+    return next((one for one in lookback if one != "now"), None) or words.first(
+        "win", "dur", "age"
     )
 
 
@@ -169,7 +169,7 @@ def _revision(words: Words, _tagger: Tagger) -> SlotValue | None:
     if versions:
         return versions[-1]
     said = slot_words()["revision"]["previous"]
-    return "previous" if any(compiled.search(words.text) for compiled in said) else None
+    return "previous" if any(compiled.search(words.raw) for compiled in said) else None
 
 
 def _daemonsets(words: Words, _tagger: Tagger) -> SlotValue | None:
@@ -231,14 +231,15 @@ def _report_type(words: Words, _tagger: Tagger) -> SlotValue | None:
 def _symptom(words: Words, tagger: Tagger) -> SlotValue | None:
     # Alerts and quotations are names and data: what they say is no symptom.
     told = TAG.sub(
-        lambda tag: (
-            " "
-            if tagger.span(tag[0]).kind in {"alert", "quote", "name", "svc"}
-            else tagger.span(tag[0]).words
-        ),
+        lambda tag: " " if _tells_nothing(tagger.span(tag[0])) else tagger.span(tag[0]).words,
         words.text,
     )
     return next((v for v, p in values()["symptom"].items() if p.search(told)), None)
+
+
+def _tells_nothing(span: Span) -> bool:
+    lags = span.kind == "metric" and str(span.value).endswith("_lag")
+    return lags or span.kind in {"alert", "quote", "name", "svc"}
 
 
 def _targets(words: Words, _tagger: Tagger) -> SlotValue | None:

@@ -35,16 +35,22 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     for sign, (source,) in words["firm"].items():
         asked = r"(?:\bto |是否|有没有|是不是)?(?<!\w)"
         tail = rf"{unless_time}(?: ?{other}\b)?(?:以上|以下)?"
-        found.append((sign, rf"{asked}{source} ?({_NUMBER}) ?({_UNIT})?{tail}"))
+        found.append((sign, rf"{asked}{source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})?{tail}"))
     for sign, (source,) in words["loose"].items():
-        found.append((sign, rf"(?<!\w){source} ?({_NUMBER}) ?({_UNIT}){unless_time}"))
+        found.append((sign, rf"(?<!\w){source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT}){unless_time}"))
         found.append((sign, rf"(?<!\w){source} ?(百分之{NUMBER})()"))
+    bare = words["after"]["bare"][0]
+    found.append((">", rf"(?<!\w){bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]))"))
+    any_number = rf"(?<!\w)({_NUMBER})(?![\d.]*\d)"
     for sign, ending in (
         (">", "以上|or (?:more|higher|above)\\b"),
         ("<", "以下|or (?:less|lower|below)\\b"),
     ):
         found.append(
-            (sign, rf"(?<!\w)({_NUMBER}) ?({_UNIT}){unless_time} ?(?:{other} ?)?(?:{ending})")
+            (
+                sign,
+                rf"{any_number} ?({_UNIT}){unless_time} ?(?:{other} ?)?(?:{ending})",
+            )
         )
     return tuple((sign, pattern(source)) for sign, source in found)
 
