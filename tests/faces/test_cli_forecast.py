@@ -1,13 +1,18 @@
 """`opsmith forecast` and `opsmith evaluate forecast`: parsing, printing, pictures, codes."""
 
+import asyncio
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from opsmith_lab.components import find
 
 from opsmith.cli.main import opsmith
+from tests.promises.real_prometheus import free_port, started, until_ready
 
 
 @pytest.fixture
@@ -117,3 +122,28 @@ def test_one_file_can_be_evaluated_and_a_bad_one_is_named(table: Path, tmp_path:
 
     assert run("evaluate", "forecast", table, "--horizon", "12h").exception is None
     assert run("evaluate", "forecast", bad).exit_code == 2
+
+
+@pytest.mark.needs_prometheus
+def test_a_real_prometheus_is_asked_up_to_now(tmp_path: Path) -> None:
+    now = int(time.time())
+    samples = [
+        f"disk_used_bytes {4e10 + 1e7 * at:.0f} {now - 300 * (576 - at)}" for at in range(577)
+    ]
+    text = "\n".join(["# TYPE disk_used_bytes gauge", *samples, "# EOF", ""])
+    (tmp_path / "metrics.om").write_text(text, encoding="utf-8")
+    words = ["tsdb", "create-blocks-from", "openmetrics"]
+    blocks = [*words, str(tmp_path / "metrics.om"), str(tmp_path / "data")]
+    subprocess.run([str(find("promtool")), *blocks], check=True, capture_output=True)
+    port = free_port()
+    server = started(tmp_path, tmp_path / "data", port)
+    try:
+        asyncio.run(until_ready(port))
+        where = ("--prometheus", f"http://127.0.0.1:{port}", "--history", "2d")
+        result = run("forecast", "disk_used_bytes", *where, "--horizon", "6h", "-o", "json")
+    finally:
+        server.terminate()
+        server.wait(timeout=30)
+
+    (one,) = json.loads(result.stdout)
+    assert one["quantiles"][5][-1] == pytest.approx(4e10 + 1e7 * (576 + 72), rel=0.01)

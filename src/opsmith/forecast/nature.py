@@ -32,7 +32,8 @@ def bounds_of(values: NDArray[np.float64], unit: Unit, kind: MetricKind) -> Boun
     """Read the nature off the finite values (n,), their unit and kind.
 
     A ratio lies in 0 to 1, or 0 to 100 when it has been above 1. A series that was never
-    negative does not become so. Whole numbers stay whole, but for a counter's rates.
+    negative does not become so. Whole numbers of things stay whole; bytes and seconds are
+    measured, not counted.
     """
     known = values[np.isfinite(values)]
     low = 0.0 if known.size and known.min() >= 0 else None
@@ -42,7 +43,8 @@ def bounds_of(values: NDArray[np.float64], unit: Unit, kind: MetricKind) -> Boun
         return Bounds(nature=Nature.COUNTER, low=0.0)
     if unit is Unit.RATIO and low == 0.0 and known.max() <= PERCENT:
         return Bounds(nature=Nature.RATIO, low=0.0, high=1.0 if known.max() <= 1 else PERCENT)
-    if known.size and np.all(known == np.rint(known)):
+    counts = unit in (Unit.COUNT, Unit.UNKNOWN)
+    if counts and known.size and np.all(known == np.rint(known)):
         return Bounds(nature=Nature.COUNT, low=low, whole=True)
     return Bounds(nature=Nature.GAUGE, low=low)
 
