@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 import zlib
 
 import numpy as np
-from series_made import series, wave
+from made_for_forecasts import series, wave
 
 from opsmith.forecast import drawing, picture
 from opsmith.forecast.breach import time_to_breach

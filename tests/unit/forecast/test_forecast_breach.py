@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from made_for_forecasts import series
 from scipy.stats import norm
-from series_made import series
 
 from opsmith.errors import BadInput
 from opsmith.forecast.breach import chance_past, straight_line, time_to_breach

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from series_made import wave
+from made_for_forecasts import wave
 
 from opsmith.errors import BadInput
 from opsmith.forecast import decomposable, design

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from series_made import wave
+from made_for_forecasts import wave
 
 from opsmith.forecast import autoregression, naive
 from opsmith.forecast.backtest import origins_for

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from series_made import START_S, series, wave
+from made_for_forecasts import START_S, series, wave
 
 from opsmith.errors import BadInput
 from opsmith.forecast.grid import regular
