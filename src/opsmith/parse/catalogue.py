@@ -54,6 +54,8 @@ class Catalogue:
 _ORDINARY = frozenset(
     [
         "search",
+        "notification",
+        "recommendation",
         "order",
         "user",
         "web",
@@ -156,7 +158,7 @@ def _written_forms(service: str) -> Iterable[str]:
         yield first
     if not head:
         yield from (f"{name} service", f"{name}-service", f"{name} svc")
-        if not name.endswith("s"):
+        if not name.endswith("s") and name not in _ORDINARY:
             yield f"{name}s"
 
 

@@ -13,7 +13,7 @@ _NUMBER = pattern(
     rf"(?: ?(?:{_COUNTED}))?"
     rf"|(?<![上前下每第同另任某这那哪])({CHINESE})(?=(?:{_COUNTED}|pods?))"
     r"(?:个|台|名|位|大)?"
-    rf"|(?<=前)({CHINESE})|(?<=[到至成为])({CHINESE})(?!\w|[\u4e00-\u9fff])"
+    rf"|(?<=前)({CHINESE})(?!个?(?:版|次|天|任))|(?<=[到至成为])({CHINESE})(?!\w|[\u4e00-\u9fff])"
     rf"|({ENGLISH})(?! (?:by|at|of (?:the|my|our)|\w+ at a time)\b)"
 )
 _ALONE = pattern(

@@ -157,6 +157,9 @@ def _replicas_delta(words: Words, tagger: Tagger) -> SlotValue | None:
 def _delta(words: Words, tagger: Tagger) -> int | None:
     table = slot_words()["replicas"]
     size = _number(table["delta"], words.text, tagger)
+    counts = [span.value for span in words.spans if span.kind == "num"]
+    if size is None and len(counts) == 1 and any(p.search(words.text) for p in table["away"]):
+        size = counts[0] if isinstance(counts[0], int) else None
     if size is None and any(compiled.search(words.text) for compiled in table["one"]):
         size = 1
     if not size:

@@ -40,7 +40,7 @@ def seconds_of(words: str) -> float:
     >>> [seconds_of(words) for words in ("1h30m", "两周", "一个半小时", "an hour and a half")]
     [5400.0, 1209600.0, 5400.0, 5400.0]
     """
-    text = words.lower()
+    text = re.sub(r"(?<=\d[dhms])(?=\d)", " ", words.lower())
     if "刻钟" in text:
         return 900.0 * (3 if text.startswith("三") else 1)
     total, last = 0.0, 0.0
