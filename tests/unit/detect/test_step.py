@@ -216,3 +216,12 @@ def test_an_alarm_ends_plainly_too(monkeypatch: pytest.MonkeyPatch) -> None:
     found = verdicts(times, values)
 
     assert {Verdict.ALARM, Verdict.CALM, Verdict.OUTAGE} <= set(found)
+
+
+def test_a_series_is_left_in_peace_while_its_median_is_zero(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run_plainly(monkeypatch)
+    rest = np.concatenate((np.zeros(12), np.full(6, 9.0)))
+
+    assert set(verdicts(1.7e9 + 15.0 * np.arange(18), rest)) == {Verdict.WARMING}
