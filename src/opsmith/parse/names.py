@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from opsmith.parse.catalogue import Catalogue, shared_words, spoken_names, stems
 from opsmith.parse.lexicon import stop_words, values
@@ -198,7 +199,8 @@ def tag_stems(tagger: Tagger, finder: NameFinder) -> None:
 
 def tag_metrics(tagger: Tagger) -> None:
     """Tag the words for metrics; a bare word ("latency") counts for the usual figure."""
-    for metric, compiled in values()["metric"].items():
+    # A part of a hyphenated name ("data-processor") is no metric.
+    for metric, compiled in _bounded("metric", r"(?<!\w-)", ""):
         tagger.tag(compiled, _always("metric", metric.removesuffix("_bare")))
 
 
@@ -298,6 +300,14 @@ def _read_camel(match: re.Match[str]) -> Found | None:
     return Found(kind="exc" if _EXCEPTION.search(word) else "alert", value=word)
 
 
+@cache
+def _bounded(slot: str, before: str, after: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
+    return tuple(
+        (value, pattern(f"{before}(?:{compiled.pattern}){after}"))
+        for value, compiled in values()[slot].items()
+    )
+
+
 def _always(kind: str, value: str) -> Reader:
     return lambda _match: Found(kind=kind, value=value)
 
@@ -309,9 +319,8 @@ def _tag_environments(tagger: Tagger, catalogue: Catalogue) -> None:
             _alternatives(names, "(?:环境|集群)?"),
             lambda match: Found(kind="env", value=names[match[2].lower()]),
         )
-    for env, compiled in values()["env"].items():
-        bounded = pattern(rf"(?<![\w.-])(?:{compiled.pattern})(?![\w-])")
-        tagger.tag(bounded, _always("env", env))
+    for env, compiled in _bounded("env", r"(?<![\w.-])", r"(?![\w-])"):
+        tagger.tag(compiled, _always("env", env))
 
 
 def _tag_open_names(tagger: Tagger, finder: NameFinder) -> None:
