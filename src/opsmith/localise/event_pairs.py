@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opsmith.localise.traces import Traces
+from opsmith.localise.traces import CLIENT, Traces
 from opsmith.nouns.signals import Logs
 
 Rows = NDArray[np.int64]
@@ -137,7 +137,18 @@ def read_pairs(traces: Traces, logs: Logs | None) -> Pairs:
         first=np.concatenate([np.where(leads, START, np.roll(code, 1)), last]),
         second=np.concatenate([code, np.where(spans.failed, FAILED_END, END)]),
     )
-    return counted(traces, events, steps)
+    return counted(traces, events, executed(steps, spans.side != CLIENT))
+
+
+def executed(steps: Steps, own: Mask) -> Steps:
+    """The steps inside spans of `own`: a client span is a call, and its end is the callee's."""
+    kept = own[steps.span]
+    return Steps(
+        span=steps.span[kept],
+        at_s=steps.at_s[kept],
+        first=steps.first[kept],
+        second=steps.second[kept],
+    )
 
 
 def in_sequence(events: Events) -> tuple[Rows, Vector, Rows]:
