@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from opsmith.errors import MissingExtra, Unreachable
 
 try:
@@ -48,7 +50,7 @@ class DaskSpread:
         most = AHEAD * sum(self._client.ncores().values())
         waiting: deque[Future] = deque()
         for piece in pieces:
-            waiting.append(self._client.submit(function, piece, pure=False))
+            waiting.append(self._client.submit(on_one_thread, function, piece, pure=False))
             if len(waiting) > most:
                 yield answered(waiting.popleft(), function)
         while waiting:
@@ -57,6 +59,12 @@ class DaskSpread:
     def close(self) -> None:
         """Let go of the scheduler; the cluster goes on."""
         self._client.close()
+
+
+def on_one_thread(function: Callable[[Piece], Answer], piece: Piece) -> Answer:
+    """function(piece) with linear algebra on one thread, as `ThreadSpread` does it."""
+    with threadpool_limits(1, "blas"):
+        return function(piece)
 
 
 def answered(future: Future, _: Callable[[Piece], Answer]) -> Answer:

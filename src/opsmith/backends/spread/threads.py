@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
 
@@ -22,7 +24,9 @@ class ThreadSpread:
     ) -> Iterator[Answer]:
         """function(piece) for every piece, in order; one more waits than there are threads."""
         waiting: deque[Future[Answer]] = deque()
-        with ThreadPoolExecutor(self._workers) as pool:
+        # One thread a piece in linear algebra too: sums in another order have other last bits,
+        # and the answers must not depend on who computed them.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(self._workers) as pool:
             for piece in pieces:
                 waiting.append(pool.submit(function, piece))
                 if len(waiting) > self._workers:
