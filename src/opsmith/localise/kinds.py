@@ -111,6 +111,8 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
     restarts = weight_of(signs.restarts)
     deploy, config = changed(scene, signs, entity)
     trouble = max(failing, behaviour, slow)
+    # What changed just before is why the resources ran out, too.
+    ill = max(trouble, cpu, memory) if signs.change >= THERE else trouble
     full = disk_is_full(scene, entity)
     argued = {
         CauseKind.CPU_SATURATED: cpu + (slow if cpu >= THERE else 0.0),
@@ -120,8 +122,8 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
         CauseKind.DEPENDENCY_SLOW: weight_of(signs.slow_edges),
         CauseKind.CODE_EXCEPTION: failing,
         CauseKind.CODE_EARLY_RETURN: weight_of(signs.early_end) if failing < THERE else 0.0,
-        CauseKind.DEPLOY_BAD: deploy + trouble if deploy else 0.0,
-        CauseKind.CONFIG_BAD: config + trouble if config else 0.0,
+        CauseKind.DEPLOY_BAD: together(deploy, ill),
+        CauseKind.CONFIG_BAD: together(config, ill),
         CauseKind.CACHE_STAMPEDE: cache_lost(scene, entity),
         CauseKind.TRAFFIC_SURGE: surge(scene, entity),
     }

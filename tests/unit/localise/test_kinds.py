@@ -136,6 +136,12 @@ def cut(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as reques
             CauseKind.DEPLOY_BAD,
         ),
         (
+            recording(
+                series=(line(CART, Aspect.CPU, 0.1, 0.95),), changes=changed(ChangeKind.DEPLOY)
+            ),
+            CauseKind.DEPLOY_BAD,
+        ),
+        (
             traced(failing(error_line=True), changes=changed(ChangeKind.CONFIG)),
             CauseKind.CONFIG_BAD,
         ),
