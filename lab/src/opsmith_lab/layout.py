@@ -6,11 +6,13 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
+
+LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +149,17 @@ def plan(
 
 
 def _free_ports(count: int) -> list[int]:
-    """All are held at once, so that none is given twice."""
+    """Ports that nobody listens on, held at once, so that none is given twice.
+
+    They lie below those that Linux gives to outgoing connections (32768 and up by default),
+    which could take one before its process binds it.
+    """
     with ExitStack() as stack:
-        held = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in held]
+        found: list[int] = []
+        while len(found) < count:
+            port = LOWEST_PORT + secrets.randbelow(HIGHEST_PORT - LOWEST_PORT)
+            held = stack.enter_context(socket.socket())
+            with suppress(OSError):
+                held.bind(("127.0.0.1", port))
+                found.append(port)
+        return found
