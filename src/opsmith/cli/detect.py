@@ -12,28 +12,14 @@ from pathlib import Path
 import click
 
 from opsmith.cli.options import output_option
-from opsmith.cli.source import Duration, checked
+from opsmith.cli.source import checked, where_options
 from opsmith.errors import BadInput
 from opsmith.nouns.anomaly import Anomaly, Label
 from opsmith.wiring.detection import detect_in, detect_lines, label_anomaly
 
 
 @click.command()
-@click.argument("query", required=False, metavar="[SELECTOR|PROMQL]")
-@click.option(
-    "--file",
-    "file",
-    type=click.Path(path_type=Path),
-    help="Read series from this CSV, Parquet or OpenMetrics file.",
-)
-@click.option("--prometheus", "url", metavar="URL", help="Ask this server, with PROMQL.")
-@click.option(
-    "--history",
-    type=Duration(),
-    default="14d",
-    show_default=True,
-    help="How far back to ask the server.",
-)
+@where_options
 @click.option("--stdin", is_flag=True, help="Take samples line by line: time,value or JSON.")
 @output_option
 def detect(query: str | None, *, stdin: bool, output: str, **where: object) -> None:

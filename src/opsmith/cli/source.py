@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -38,24 +39,37 @@ class Duration(click.ParamType[timedelta]):
         raise click.BadParameter(said, ctx, param)
 
 
-def source_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add [QUERY], --file, --prometheus and --history, handed on as one `source`."""
+Command = TypeVar("Command", bound=Callable[..., object])
 
-    @click.argument("query", required=False, metavar="[SELECTOR|PROMQL]")
-    @click.option(
-        "--file",
-        "file",
-        type=click.Path(path_type=Path),
-        help="Read series from this CSV, Parquet or OpenMetrics file.",
+
+def where_options(command: Command) -> Command:
+    """Add [QUERY], --file, --prometheus and --history, each handed on as it is."""
+    options = (
+        click.argument("query", required=False, metavar="[SELECTOR|PROMQL]"),
+        click.option(
+            "--file",
+            "file",
+            type=click.Path(path_type=Path),
+            help="Read series from this CSV, Parquet or OpenMetrics file.",
+        ),
+        click.option("--prometheus", "url", metavar="URL", help="Ask this server, with PROMQL."),
+        click.option(
+            "--history",
+            type=Duration(),
+            default="14d",
+            show_default=True,
+            help="How far back to ask the server.",
+        ),
     )
-    @click.option("--prometheus", "url", metavar="URL", help="Ask this server, with PROMQL.")
-    @click.option(
-        "--history",
-        type=Duration(),
-        default="14d",
-        show_default=True,
-        help="How far back to ask the server.",
-    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def source_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of `where_options`, handed on as one `source`."""
+
+    @where_options
     @functools.wraps(command)
     def with_source(
         query: str | None, file: Path | None, url: str | None, history: timedelta, **rest: object
