@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+SERVERS := browser prometheus valkey postgres bolt kafka model sandbox vm containers ssh
+QUICK := not slow $(foreach server,$(SERVERS),and not needs_$(server))
 
 .PHONY: demo test check bench docs lock clean
 .DEFAULT_GOAL := check
@@ -9,7 +11,7 @@ INSTALLED := .venv/.installed
 $(INSTALLED): requirements.lock pyproject.toml lab/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "opsmith needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . -e ./lab
 	@touch $@
 
@@ -21,7 +23,7 @@ check: $(INSTALLED)  ## the five-minute lane: lint, types, house, quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -m "not slow and not needs_browser and not needs_prometheus"
+	$(BIN)/python -m pytest -m "$(QUICK)"
 
 test: $(INSTALLED)  ## everything, with the real servers
 	$(BIN)/ruff check .
