@@ -4,6 +4,7 @@
     ├── AskError        what was asked cannot be answered as it stands (the asker mends it)
     │   ├── BadInput        a file, value or name is not what it must be
     │   ├── NotFound        what was named does not exist
+    │   ├── Conflict        somebody else was first
     │   └── MissingExtra    an optional part is not installed
     ├── WorldError      something outside the house failed (often worth a second try)
     │   ├── Unreachable     a server did not answer
@@ -49,6 +50,13 @@ class NotFound(AskError):
     """What was named does not exist."""
 
     http_status = 404
+
+
+class Conflict(AskError):
+    """What was asked about has changed since it was looked at."""
+
+    exit_code = 1
+    http_status = 409
 
 
 class MissingExtra(AskError):

@@ -16,6 +16,8 @@ CHECKS: list[Callable[[Ledger], Awaitable[None]]] = [
     promises.check_a_shortened_ledger_still_verifies_and_grows,
     promises.check_forgetting_everything_keeps_the_count,
     promises.check_any_text_is_kept_as_it_is,
+    promises.check_of_two_writers_that_saw_the_same_one_goes_on,
+    promises.check_a_subject_can_be_claimed_while_it_has_no_state,
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -125,7 +125,12 @@ Reading: TypeAlias = Understood | Clarify | Refused
 
 def highest_risk(tasks: tuple[Task, ...]) -> Risk:
     """The highest risk among tasks; read when there are none."""
-    return max((task.risk for task in tasks), key=lambda risk: risk.rank, default=Risk.READ)
+    return highest(task.risk for task in tasks)
+
+
+def highest(risks: Iterable[Risk]) -> Risk:
+    """The highest of some risks; read when there are none."""
+    return max(risks, key=lambda risk: risk.rank, default=Risk.READ)
 
 
 def check_order(tasks: tuple[Task, ...]) -> None:

@@ -36,6 +36,15 @@ class LedgerSize:
     free_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a writer believes to be the newest state of a subject; seq 0: it has none yet."""
+
+    kind: str
+    subject: str
+    seq: int
+
+
 class Ledger(Protocol):
     """Keeps records in one hash chain, from the first on.
 
@@ -44,8 +53,14 @@ class Ledger(Protocol):
     `HouseError` when it is damaged.
     """
 
-    async def append(self, entries: Sequence[Entry], *, durable: bool) -> tuple[Record, ...]:
-        """Chain the entries, in order. With `durable` they survive a power cut on return."""
+    async def append(
+        self, entries: Sequence[Entry], *, durable: bool, seen: Sequence[Seen] = ()
+    ) -> tuple[Record, ...]:
+        """Chain the entries, in order. With `durable` they survive a power cut on return.
+
+        Raises `Conflict`, and keeps nothing, when a subject of `seen` has another newest state:
+        of several writers that saw the same, one goes on.
+        """
 
     async def read(self, wanted: Wanted) -> tuple[Record, ...]:
         """The wanted records by rising seq."""

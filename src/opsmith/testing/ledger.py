@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from opsmith.errors import Conflict
 from opsmith.nouns.record import START, Checkpoint, Entry, Record, Verdict, check_chain, link
-from opsmith.seams.ledger import Ledger, LedgerSize, Wanted
+from opsmith.seams.ledger import Ledger, LedgerSize, Seen, Wanted
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -21,7 +22,13 @@ class MemoryLedger:
         self._records: list[Record] = []
         self._latest: dict[tuple[str, str], Record] = {}
 
-    async def append(self, entries: Sequence[Entry], *, durable: bool) -> tuple[Record, ...]:
+    async def append(
+        self, entries: Sequence[Entry], *, durable: bool, seen: Sequence[Seen] = ()
+    ) -> tuple[Record, ...]:
+        for one in seen:
+            newest = self._latest.get((one.kind, one.subject))
+            if (newest.seq if newest else 0) != one.seq:
+                raise Conflict(f"{one.kind} {one.subject} has changed meanwhile.")
         added = []
         for entry in entries:
             last = self._records[-1] if self._records else None
@@ -138,3 +145,32 @@ async def check_a_backup_appears_and_the_size_is_told(ledger: Ledger, folder: Pa
 
     assert (folder / "copy").stat().st_size > 0
     assert (await ledger.size()).records == 1
+
+
+async def check_of_two_writers_that_saw_the_same_one_goes_on(ledger: Ledger) -> None:
+    (first,) = await ledger.append([entry(1, subject="a")], durable=True)
+    seen = Seen(kind="alert", subject="a", seq=first.seq)
+
+    results = await asyncio.gather(
+        ledger.append([entry(2, subject="a")], durable=True, seen=[seen]),
+        ledger.append([entry(3, subject="a")], durable=True, seen=[seen]),
+        ledger.append([entry(4, subject="b")], durable=True),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(one, Conflict) for one in results].count(True) == 1
+    assert not isinstance(results[2], BaseException)
+    assert len(await ledger.read(Wanted())) == 3
+    assert (await ledger.verify()).whole
+
+
+async def check_a_subject_can_be_claimed_while_it_has_no_state(ledger: Ledger) -> None:
+    fresh = Seen(kind="alert", subject="a", seq=0)
+
+    await ledger.append([entry(1, subject="a")], durable=True, seen=[fresh])
+    results = await asyncio.gather(
+        ledger.append([entry(2, subject="a")], durable=True, seen=[fresh]), return_exceptions=True
+    )
+
+    assert isinstance(results[0], Conflict)
+    assert len(await ledger.read(Wanted())) == 1

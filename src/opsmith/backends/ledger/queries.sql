@@ -49,3 +49,7 @@ DELETE FROM record WHERE seq <= ?;
 -- name: move_start
 -- The checkpoint behind which the chain now starts, to be signed later.
 UPDATE mark SET seq = ?, digest = ?, signature = x'' WHERE name = 'start';
+
+-- name: latest_seq
+-- The place of a subject's newest state.
+SELECT seq FROM latest WHERE kind = ? AND subject = ?;

@@ -15,7 +15,7 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
-from opsmith.errors import AskError, HouseError, Unreachable
+from opsmith.errors import AskError, Conflict, HouseError, Unreachable
 from opsmith.nouns.record import (
     Checkpoint,
     Entry,
@@ -26,7 +26,7 @@ from opsmith.nouns.record import (
     is_sealed,
     link,
 )
-from opsmith.seams.ledger import LedgerSize, Wanted
+from opsmith.seams.ledger import LedgerSize, Seen, Wanted
 
 # How long a writer waits for another process; SQLite's own advice is a few seconds.
 BUSY_S = 5.0
@@ -48,6 +48,7 @@ QUERIES = _named((_HERE / "queries.sql").read_text(encoding="utf-8"))
 class _Ask:
     entries: tuple[Entry, ...]
     durable: bool
+    seen: tuple[Seen, ...]
     answer: Future[tuple[Record, ...]]
 
 
@@ -76,10 +77,14 @@ class SqliteLedger:
         self._thread.join()
         self._writer.close()
 
-    async def append(self, entries: Sequence[Entry], *, durable: bool) -> tuple[Record, ...]:
+    async def append(
+        self, entries: Sequence[Entry], *, durable: bool, seen: Sequence[Seen] = ()
+    ) -> tuple[Record, ...]:
         """Chain the entries in one transaction, possibly together with those of others."""
         answer: Future[tuple[Record, ...]] = Future()
-        self._asks.put(_Ask(entries=tuple(entries), durable=durable, answer=answer))
+        self._asks.put(
+            _Ask(entries=tuple(entries), durable=durable, seen=tuple(seen), answer=answer)
+        )
         return await asyncio.wrap_future(answer)
 
     async def read(self, wanted: Wanted) -> tuple[Record, ...]:
@@ -128,14 +133,13 @@ class SqliteLedger:
         try:
             with _translated():
                 self._writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
-                answers = _write(self._writer, [ask.entries for ask in group])
+                answers = _write(self._writer, group)
         except (Unreachable, HouseError) as error:
             for ask in group:
                 ask.answer.set_exception(error)
             return
-        for ask, records in zip(group, answers, strict=True):
-            if not ask.answer.cancelled():
-                ask.answer.set_result(records)
+        for ask, answer in zip(group, answers, strict=True):
+            _answer(ask, answer)
 
     def _read(self, wanted: Wanted) -> tuple[Record, ...]:
         query = QUERIES["read_latest" if wanted.latest else "read_record"]
@@ -231,24 +235,57 @@ def _migrate(connection: sqlite3.Connection) -> None:
             )
 
 
+def _answer(ask: _Ask, answer: tuple[Record, ...] | Conflict) -> None:
+    if ask.answer.cancelled():
+        return
+    if isinstance(answer, Conflict):
+        ask.answer.set_exception(answer)
+    else:
+        ask.answer.set_result(answer)
+
+
 def _write(
-    connection: sqlite3.Connection, batches: Sequence[Sequence[Entry]]
-) -> list[tuple[Record, ...]]:
+    connection: sqlite3.Connection, group: Sequence[_Ask]
+) -> list[tuple[Record, ...] | Conflict]:
+    """Everything in one transaction; who saw an old state is left out of it and told."""
     with _locked(connection):
         seq, previous = connection.execute(QUERIES["head"]).fetchone()
-        answers = []
-        for entries in batches:
-            records = []
-            for entry in entries:
-                record = link(entry, seq=seq + 1, previous=previous)
-                seq, previous = record.seq, record.digest
-                records.append(record)
-            answers.append(tuple(records))
-        rows = [_row(record) for records in answers for record in records]
+        answers: list[tuple[Record, ...] | Conflict] = []
+        written: list[Record] = []
+        newest: dict[tuple[str, str], int] = {}
+        for ask in group:
+            if (conflict := _conflict(connection, ask, newest)) is not None:
+                answers.append(conflict)
+                continue
+            records = tuple(_chained(ask.entries, seq=seq, previous=previous))
+            if records:
+                seq, previous = records[-1].seq, records[-1].digest
+            newest |= {(one.entry.kind, one.entry.subject): one.seq for one in records}
+            written += records
+            answers.append(records)
+        rows = list(map(_row, written))
         connection.executemany(QUERIES["insert_record"], rows)
         connection.executemany(QUERIES["keep_latest"], rows)
         connection.execute(QUERIES["move_head"], (seq, previous))
     return answers
+
+
+def _conflict(
+    connection: sqlite3.Connection, ask: _Ask, newest: Mapping[tuple[str, str], int]
+) -> Conflict | None:
+    """What `ask` saw and is no longer so, the writes of this very transaction included."""
+    for one in ask.seen:
+        row = connection.execute(QUERIES["latest_seq"], (one.kind, one.subject)).fetchone()
+        if newest.get((one.kind, one.subject), row[0] if row else 0) != one.seq:
+            return Conflict(f"{one.kind} {one.subject[:80]} has changed meanwhile.")
+    return None
+
+
+def _chained(entries: Sequence[Entry], *, seq: int, previous: bytes) -> Iterator[Record]:
+    for entry in entries:
+        record = link(entry, seq=seq + 1, previous=previous)
+        seq, previous = record.seq, record.digest
+        yield record
 
 
 def _row(record: Record) -> tuple[int, int, str, str, str, str, str, bytes, bytes]:

@@ -1,0 +1,220 @@
+"""Plan: typed steps that change the world, what policy says of them, and who let them through."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeAlias
+
+from opsmith.errors import BadInput
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.task import Risk, highest
+
+Value: TypeAlias = str | int | float | bool | tuple[str, ...]
+Values: TypeAlias = Mapping[str, Value]
+
+# Enough to tell plans apart in a terminal; the whole digest is what approvals are bound to.
+SHORT_ID = 10
+
+
+class Autonomy(StrEnum):
+    """How far a class of actions may go by itself, least first."""
+
+    SHADOW = "shadow"
+    ASK = "ask"
+    AUTO = "auto"
+
+
+class CheckKind(StrEnum):
+    """How it is told, after all steps, whether the plan helped."""
+
+    QUIET = "expression_quiet"
+    WITHIN_BAND = "within_forecast"
+    HTTP_OK = "http_ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Something that must come true after the steps, and stay so.
+
+    subject: the expression or address. within_s: how long it may take to come true; holds_s:
+    how long it must then stay.
+    """
+
+    kind: CheckKind
+    subject: str
+    within_s: float = 120.0
+    holds_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One action on one target with typed values: what a step is before anybody looked."""
+
+    action: str
+    target: Entity
+    values: Values = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "values", MappingProxyType(dict(self.values)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An order as it was rehearsed.
+
+    version: the target's state when it was looked at; another one later stops the step.
+    preview: what would happen, for a person. resource: two steps with one key never overlap.
+    irreversible: why it cannot be undone, empty when it can.
+    """
+
+    order: Order
+    risk: Risk
+    resource: str
+    version: str
+    preview: str
+    irreversible: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Steps in their order, why, and for whom.
+
+    incident: id of the incident it answers, empty for none. made_at: UTC-aware.
+    Raises `BadInput` when it has no step.
+    """
+
+    steps: tuple[Step, ...]
+    why: str
+    made_at: datetime
+    made_by: str
+    tenant: str = "default"
+    incident: str = ""
+    checks: tuple[Check, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.steps:
+            raise BadInput("A plan has at least one step.")
+        if self.made_at.tzinfo is None:
+            raise BadInput("A plan says when it was made, with its time zone.")
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over everything that approvals are bound to: the whole plan."""
+        return hashlib.sha256(_canonical(self).encode()).hexdigest()
+
+    @property
+    def id(self) -> str:
+        """A short name, taken from the digest."""
+        return f"plan-{self.digest[:SHORT_ID]}"
+
+    @property
+    def risk(self) -> Risk:
+        """The highest risk of its steps."""
+        return highest(step.risk for step in self.steps)
+
+    @property
+    def targets(self) -> tuple[Entity, ...]:
+        """Whom it touches, each once."""
+        return tuple(dict.fromkeys(step.order.target for step in self.steps))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Policy lets it through as it is."""
+
+    rule: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsApproval:
+    """Policy wants to hear from so many different principals first."""
+
+    rule: str
+    approvers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denied:
+    """It will not be done, and why. rule: the policy's, or the doubt that closed the door."""
+
+    rule: str
+    reason: str
+
+
+Judgement: TypeAlias = Allowed | NeedsApproval | Denied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """One principal's yes to one plan, for a short time and one use.
+
+    digest: of the plan, and so of its targets' versions. clock: boot id and offset of the clock
+    it was given under, so that a clock that jumped is seen.
+    """
+
+    id: str
+    plan: str
+    digest: str
+    approver: str
+    given_at: datetime
+    expires_at: datetime
+    clock: str = ""
+
+
+class PlanState(StrEnum):
+    """How far a plan has come."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    RUNNING = "running"
+    DONE = "done"
+    UNDONE = "undone"
+    FAILED = "failed"
+
+
+OPEN = frozenset({PlanState.PROPOSED, PlanState.APPROVED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """A plan with what has become of it; the latest one on the ledger is what holds.
+
+    approvals: given and not yet spent, or spent when it ran. notes: what happened, in order.
+    """
+
+    plan: Plan
+    state: PlanState
+    judgement: Judgement
+    approvals: tuple[Approval, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def _canonical(plan: Plan) -> str:
+    """The same text for the same plan, whatever the order of its values."""
+    steps = [
+        [
+            step.order.action,
+            str(step.order.target),
+            sorted((name, _plain(value)) for name, value in step.order.values.items()),
+            str(step.risk),
+            step.resource,
+            step.version,
+            step.irreversible,
+        ]
+        for step in plan.steps
+    ]
+    checks = [[str(one.kind), one.subject, one.within_s, one.holds_s] for one in plan.checks]
+    made = [plan.why, plan.made_at.isoformat(), plan.made_by, plan.tenant, plan.incident]
+    return json.dumps([steps, checks, made], ensure_ascii=True, separators=(",", ":"))
+
+
+def _plain(value: Value) -> list[object]:
+    """With its type, since `1`, `1.0`, `true` and `"1"` are different values."""
+    return [type(value).__name__, list(value) if isinstance(value, tuple) else value]
