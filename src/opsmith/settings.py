@@ -25,6 +25,7 @@ class Settings:
     listen: host and port of the HTTP face; other than loopback needs a key.
     public_url: where people reach the HTTP face, for links in notices; empty for no links.
     notify_file: YAML file of the places to notify, None for none.
+    sources_file: YAML file of where telemetry comes from and as whom it is asked, None for none.
     key: what callers of the HTTP face must show; empty for none.
     """
 
@@ -36,6 +37,7 @@ class Settings:
     listen: str = "127.0.0.1:8417"
     public_url: str = ""
     notify_file: Path | None = None
+    sources_file: Path | None = None
     key: str = field(default="", repr=False)
 
 
@@ -57,9 +59,14 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         scrape_interval_s=_number(source, "OPSMITH_SCRAPE_INTERVAL_S", 15.0),
         listen=source.get("OPSMITH_LISTEN") or "127.0.0.1:8417",
         public_url=source.get("OPSMITH_PUBLIC_URL", "").rstrip("/"),
-        notify_file=Path(notify) if (notify := source.get("OPSMITH_NOTIFY_FILE")) else None,
+        notify_file=_path(source, "OPSMITH_NOTIFY_FILE"),
+        sources_file=_path(source, "OPSMITH_SOURCES_FILE"),
         key=source.get("OPSMITH_KEY", ""),
     )
+
+
+def _path(source: Mapping[str, str], name: str) -> Path | None:
+    return Path(text) if (text := source.get(name)) else None
 
 
 def _number(source: Mapping[str, str], name: str, default: float) -> float:

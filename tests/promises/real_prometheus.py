@@ -13,8 +13,10 @@ import httpx
 from opsmith_lab.components import find
 
 from opsmith.backends.metrics.prometheus import PrometheusMetrics
+from opsmith.backends.wire.http import HttpWire
 from opsmith.ingest.label_rules import describe
 from opsmith.seams.metrics import Metrics
+from opsmith.seams.wire import Access
 from opsmith.testing.metrics import RECORDING
 
 # Ready in 0.2 s on an idle machine.
@@ -27,7 +29,9 @@ async def real(folder: Path) -> AsyncIterator[Metrics]:
     data = filled(folder)
     port = free_port()
     server = started(folder, data, port)
-    metrics = PrometheusMetrics(f"http://127.0.0.1:{port}", describe=describe)
+    metrics = PrometheusMetrics(
+        HttpWire(Access(url=f"http://127.0.0.1:{port}")), describe=describe
+    )
     try:
         await until_ready(port)
         yield metrics
@@ -45,7 +49,7 @@ def filled(folder: Path) -> Path:
     return data
 
 
-def started(folder: Path, data: Path, port: int) -> subprocess.Popen[bytes]:
+def started(folder: Path, data: Path, port: int, *more: str) -> subprocess.Popen[bytes]:
     (folder / "prometheus.yml").write_text("{}")
     words = [
         f"--config.file={folder / 'prometheus.yml'}",
@@ -53,16 +57,17 @@ def started(folder: Path, data: Path, port: int) -> subprocess.Popen[bytes]:
         "--storage.tsdb.retention.time=100y",
         f"--web.listen-address=127.0.0.1:{port}",
         f"--web.external-url=http://127.0.0.1:{port}",
+        *more,
     ]
     with (folder / "log").open("wb") as log:
         return subprocess.Popen([str(find("prometheus")), *words], stdout=log, stderr=log)
 
 
-async def until_ready(port: int) -> None:
+async def until_ready(port: int, path: str = "/-/ready") -> None:
     async with httpx.AsyncClient() as client, asyncio.timeout(PATIENCE_S):
         while True:
             try:
-                if (await client.get(f"http://127.0.0.1:{port}/-/ready")).is_success:
+                if (await client.get(f"http://127.0.0.1:{port}{path}")).is_success:
                     return
             except httpx.TransportError:
                 pass
@@ -73,3 +78,39 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def victoria(folder: Path) -> AsyncIterator[Metrics]:
+    """A real VictoriaMetrics, given the recording by its import API."""
+    port = free_port()
+    words = [
+        f"-storageDataPath={folder / 'vm'}",
+        f"-httpListenAddr=127.0.0.1:{port}",
+        "-retentionPeriod=100y",
+        # Prometheus' own --query.lookback-delta; the default is twice the step.
+        "-search.maxStalenessInterval=5m",
+        "-search.latencyOffset=0s",
+    ]
+    with (folder / "vm.log").open("wb") as log:
+        server = subprocess.Popen([str(find("victoria-metrics")), *words], stdout=log, stderr=log)
+    metrics = PrometheusMetrics(
+        HttpWire(Access(url=f"http://127.0.0.1:{port}")), describe=describe
+    )
+    try:
+        await until_ready(port, "/health")
+        await _import(port)
+        yield metrics
+    finally:
+        await metrics.aclose()
+        server.terminate()
+        server.wait(timeout=PATIENCE_S)
+
+
+async def _import(port: int) -> None:
+    """Times in milliseconds, as its text import wants them."""
+    lines = [line for line in RECORDING.splitlines() if not line.startswith("#")]
+    text = "".join(f"{line}000\n" for line in lines)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+        (await client.post("/api/v1/import/prometheus", content=text)).raise_for_status()
+        (await client.get("/internal/force_flush")).raise_for_status()

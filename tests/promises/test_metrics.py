@@ -11,13 +11,21 @@ import pytest
 
 from opsmith.backends.metrics.prometheus import PrometheusMetrics
 from opsmith.backends.metrics.recorded import RecordedMetrics
-from opsmith.errors import BadInput
+from opsmith.backends.metrics.several import SeveralMetrics
+from opsmith.backends.wire.http import HttpWire
+from opsmith.errors import BadInput, Unreachable
 from opsmith.ingest.label_rules import describe
 from opsmith.ingest.tables import read_series
 from opsmith.nouns.series import Series
 from opsmith.seams.metrics import Metrics
-from opsmith.testing.metrics import CHECKS, RECORDING
-from tests.promises.real_prometheus import real
+from opsmith.seams.wire import Access
+from opsmith.testing.metrics import (
+    BEGIN,
+    CHECKS,
+    RECORDING,
+    check_a_selector_that_fits_everything_is_refused,
+)
+from tests.promises.real_prometheus import real, victoria
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Metrics]]
 
@@ -34,10 +42,31 @@ async def recorded(folder: Path) -> AsyncIterator[Metrics]:
 
 
 @asynccontextmanager
+async def several(folder: Path) -> AsyncIterator[Metrics]:
+    """Two servers: one holds all, the other is gone; nothing is lost or doubled."""
+
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    heard: list[str] = []
+    access = Access(url="http://prometheus", retries=0)
+    whole = httpx.MockTransport(answering(recording(folder)))
+    servers = {
+        name: PrometheusMetrics(HttpWire(access, transport=transport), describe=describe)
+        for name, transport in (("a", whole), ("b", whole), ("c", httpx.MockTransport(gone)))
+    }
+    metrics = SeveralMetrics(servers, hear=heard.append)
+    yield metrics
+    await metrics.aclose()
+    assert all(lack.startswith("c: http://prometheus did not answer") for lack in heard)
+
+
+@asynccontextmanager
 async def over_http(folder: Path) -> AsyncIterator[Metrics]:
     """The client against the documented JSON, answered in this process, without a socket."""
     transport = httpx.MockTransport(answering(recording(folder)))
-    metrics = PrometheusMetrics("http://prometheus", describe=describe, transport=transport)
+    wire = HttpWire(Access(url="http://prometheus"), transport=transport)
+    metrics = PrometheusMetrics(wire, describe=describe)
     yield metrics
     await metrics.aclose()
 
@@ -90,7 +119,9 @@ def answering(
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("opener", [recorded, over_http], ids=["recorded", "http"])
+@pytest.mark.parametrize(
+    "opener", [recorded, over_http, several], ids=["recorded", "http", "several"]
+)
 async def test_a_backend_keeps_the_promise(
     tmp_path: Path, opener: Opener, check: Callable[[Metrics], Awaitable[None]]
 ) -> None:
@@ -104,3 +135,24 @@ async def test_a_real_prometheus_keeps_all_promises(tmp_path: Path) -> None:
     async with real(tmp_path) as metrics:
         for check in CHECKS:
             await check(metrics)
+
+
+@pytest.mark.needs_prometheus
+@pytest.mark.slow
+async def test_a_real_victoria_metrics_keeps_all_promises(tmp_path: Path) -> None:
+    # It answers a selector that fits every series, which Prometheus refuses to.
+    answered = {check_a_selector_that_fits_everything_is_refused}
+    async with victoria(tmp_path) as metrics:
+        for check in set(CHECKS) - answered:
+            await check(metrics)
+
+
+async def test_without_any_answer_several_servers_are_unreachable() -> None:
+    def gone(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    wire = HttpWire(Access(url="http://p", retries=0), transport=httpx.MockTransport(gone))
+    one = PrometheusMetrics(wire, describe=describe)
+
+    with pytest.raises(Unreachable, match="No metrics server answered"):
+        await SeveralMetrics({"a": one, "b": one}, hear=print).query("up", at=BEGIN)

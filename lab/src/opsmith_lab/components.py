@@ -35,6 +35,7 @@ COMPONENTS: dict[str, Component] = {
     "alertmanager": Component(
         names=("prometheus-alertmanager", "alertmanager"), package="prometheus-alertmanager"
     ),
+    "victoria-metrics": Component(names=("victoria-metrics",), package="victoria-metrics"),
     "chromium": Component(
         names=("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
         package="chromium",

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from opsmith.errors import WorldError
+from opsmith.errors import OpsmithError
 from opsmith.ingest.bundle_write import Kept, write
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.episode import Episode
@@ -101,7 +101,7 @@ async def capture(
             series = await sources.metrics.query_range(
                 sources.selector, start=first - BEFORE, end=now, step=sources.step
             )
-        except WorldError as error:
+        except OpsmithError as error:
             lost = (f"metrics: {error}",)
     kept = Kept(
         name=folder.name,

@@ -144,7 +144,7 @@ async def _server(name: str, probe: Probe) -> Finding:
             name=name,
             state=State.UNREACHABLE,
             detail=redact(said),
-            hint=f"Check OPSMITH_{name.upper()}_URL, and that it runs.",
+            hint="Check OPSMITH_PROMETHEUS_URL or OPSMITH_SOURCES_FILE, and that it runs.",
         )
     return Finding(area="server", name=name, state=State.OK, detail="answers")
 

@@ -6,10 +6,7 @@ Each face calls a function here; what it needs is imported inside, so that `--he
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
 from dataclasses import fields
-from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from opsmith.errors import NotFound
@@ -53,12 +50,12 @@ def metrics_of(source: str) -> Metrics:
 
     Raises `BadInput` when the file holds no series.
     """
-    from opsmith.ingest.label_rules import describe
-
     if source.startswith(("http://", "https://")):
-        from opsmith.backends.metrics.prometheus import PrometheusMetrics
+        from opsmith.wiring.sources import open_metrics
 
-        return PrometheusMetrics(source, describe=describe)
+        opened = open_metrics(load(), url=source)
+        if opened is not None:
+            return opened
     from opsmith.backends.metrics.recorded import RecordedMetrics
     from opsmith.ingest.tables import read_series
 
@@ -68,22 +65,13 @@ def metrics_of(source: str) -> Metrics:
 def check_up(settings: Settings) -> Checkup:
     """What is installed, reachable and missing; configured servers are asked for one number."""
     from opsmith.flows.checkup import check_up as check_machine
+    from opsmith.wiring.sources import probes
 
-    url = settings.prometheus_url
     return asyncio.run(
         check_machine(
             settings={row.name: str(getattr(settings, row.name)) for row in fields(settings)},
             data_dir=settings.data_dir,
-            probes={"prometheus": partial(_ask_prometheus, url)} if url else {},
+            probes=probes(settings),
             root=Path("/"),
         )
     )
-
-
-async def _ask_prometheus(url: str) -> None:
-    """Ask for one number. Raises `Unreachable` or `BadAnswer`, `BadInput` for no address."""
-    from opsmith.backends.metrics.prometheus import PrometheusMetrics
-    from opsmith.ingest.label_rules import describe
-
-    async with aclosing(PrometheusMetrics(url, describe=describe)) as metrics:
-        await metrics.query("vector(1)", at=datetime.now(UTC))

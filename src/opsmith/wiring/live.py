@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from opsmith.audit.states import CHANGE, of_change, to_change
 from opsmith.backends.alerts.alertmanager import AlertmanagerAlerts
 from opsmith.backends.ledger.sqlite import SqliteLedger
-from opsmith.backends.metrics.prometheus import PrometheusMetrics
 from opsmith.errors import BadInput, OpsmithError
 from opsmith.flows.announce import Announcer
 from opsmith.flows.capture import Buffer, Sources, capture
@@ -34,6 +33,7 @@ from opsmith.nouns.signals import Change
 from opsmith.seams.ledger import Wanted
 from opsmith.settings import Settings
 from opsmith.wiring.notices import places
+from opsmith.wiring.sources import open_metrics, say
 from opsmith.wiring.weights import weights
 
 # Share of the 250 MB that an idle watcher may take; traces tell most.
@@ -58,7 +58,7 @@ class App:
         self._settings = settings
         self._folder = settings.data_dir / "incidents"
         self._ledger = SqliteLedger(settings.data_dir / "ledger.db")
-        self._metrics = _metrics(settings)
+        self._metrics = open_metrics(settings, describe=_raw, hear=self._hear)
         self._alerts = (
             AlertmanagerAlerts(settings.alertmanager_url) if settings.alertmanager_url else None
         )
@@ -203,6 +203,10 @@ class App:
         else:
             self._note("alertmanager", "")
 
+    def _hear(self, lack: str) -> None:
+        self._counts.partial.inc()
+        say(lack)
+
     def _note(self, who: str, trouble: str) -> None:
         if trouble:
             self._troubles[who] = trouble
@@ -233,6 +237,11 @@ class Counts:
         self.looks = Counter("opsmith_looks", "Investigations done.", registry=self.registry)
         self.look_seconds = Counter(
             "opsmith_look_seconds", "Time spent investigating.", registry=self.registry
+        )
+        self.partial = Counter(
+            "opsmith_partial_answers",
+            "Answers that a server itself called incomplete.",
+            registry=self.registry,
         )
         self.failed_looks = Gauge(
             "opsmith_failed_looks", "Investigations that failed.", registry=self.registry
@@ -294,12 +303,6 @@ def _raw(name: str, labels: Mapping[str, str], /) -> Meaning:
         unit=Unit.UNKNOWN,
         kind=MetricKind.GAUGE,
     )
-
-
-def _metrics(settings: Settings) -> PrometheusMetrics | None:
-    if settings.prometheus_url is None:
-        return None
-    return PrometheusMetrics(settings.prometheus_url, describe=_raw)
 
 
 @asynccontextmanager

@@ -23,13 +23,7 @@ def series_from(source: Source) -> tuple[Series, ...]:
     """
     if source.file is not None:
         return _from_file(Path(source.file), source.query)
-    url = source.url or load().prometheus_url
-    if url is None:
-        raise BadInput(
-            "No server to ask is known.",
-            hint="Give --prometheus URL or --file FILE, or set OPSMITH_PROMETHEUS_URL.",
-        )
-    return asyncio.run(_from_server(url, source))
+    return asyncio.run(_from_server(source))
 
 
 def forecasts(
@@ -112,12 +106,17 @@ def series_under(folder: Path) -> tuple[Series, ...]:
     return tuple(found)
 
 
-async def _from_server(url: str, source: Source) -> tuple[Series, ...]:
-    from opsmith.backends.metrics.prometheus import PrometheusMetrics
+async def _from_server(source: Source) -> tuple[Series, ...]:
     from opsmith.flows.predict import fetch
-    from opsmith.ingest.label_rules import describe
+    from opsmith.wiring.sources import open_metrics
 
-    async with aclosing(PrometheusMetrics(url, describe=describe)) as metrics:
+    opened = open_metrics(load(), url=source.url)
+    if opened is None:
+        raise BadInput(
+            "No server to ask is known.",
+            hint="Give --prometheus URL or --file FILE, or set OPSMITH_PROMETHEUS_URL.",
+        )
+    async with aclosing(opened) as metrics:
         now = datetime.now(UTC)
         return await fetch(metrics, source.query or "", now=now, history=source.history)
 

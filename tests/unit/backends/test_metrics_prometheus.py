@@ -1,53 +1,40 @@
 """The Prometheus backend: answers that are wrong, servers that are gone, nothing of httpx."""
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs
 
 import httpx
 import orjson
 import pytest
 
-from opsmith.backends.metrics import prometheus
-from opsmith.backends.metrics.prometheus import PrometheusMetrics
+from opsmith.backends.metrics.prometheus import POINTS_AT_ONCE, PrometheusMetrics, pieces_of
+from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadAnswer, BadInput, OpsmithError, Unreachable
 from opsmith.ingest.label_rules import describe
 from opsmith.nouns.series import Unit
+from opsmith.seams.wire import Access
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def answering(status: int, content: object, *, url: str = "http://p") -> PrometheusMetrics:
+def answering(
+    status: int, content: object, *, hear: Callable[[str], None] = lambda _: None
+) -> PrometheusMetrics:
     body = content if isinstance(content, bytes) else orjson.dumps(content)
     transport = httpx.MockTransport(lambda _: httpx.Response(status, content=body))
-    return PrometheusMetrics(url, describe=describe, transport=transport)
+    return over(transport, hear=hear)
+
+
+def over(
+    transport: httpx.MockTransport, *, hear: Callable[[str], None] = lambda _: None
+) -> PrometheusMetrics:
+    wire = HttpWire(Access(url="http://p", retries=0), transport=transport)
+    return PrometheusMetrics(wire, describe=describe, hear=hear)
 
 
 def vector(*rows: object, kind: str = "vector") -> dict[str, object]:
     return {"status": "success", "data": {"resultType": kind, "result": list(rows)}}
-
-
-def library_errors() -> Iterator[type[Exception]]:
-    """Every error that httpx says a request may raise."""
-    waiting: list[type[Exception]] = [httpx.HTTPError]
-    while waiting:
-        error = waiting.pop()
-        waiting.extend(error.__subclasses__())
-        yield error
-    yield httpx.InvalidURL
-
-
-@pytest.mark.parametrize("error", sorted(set(library_errors()), key=str), ids=lambda e: e.__name__)
-async def test_no_error_of_the_library_escapes(error: type[Exception]) -> None:
-    def failing(request: httpx.Request) -> httpx.Response:
-        if error is httpx.HTTPStatusError:
-            raise httpx.HTTPStatusError("odd", request=request, response=httpx.Response(500))
-        raise error("odd")
-
-    transport = httpx.MockTransport(failing)
-    metrics = PrometheusMetrics("http://p", describe=describe, transport=transport)
-
-    with pytest.raises((Unreachable, BadAnswer)):
-        await metrics.query("up", at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -85,13 +72,6 @@ async def test_a_list_of_series_that_is_none_is_a_bad_answer() -> None:
         await answering(200, {"status": "success", "data": {}}).series("up", start=NOW, end=NOW)
 
 
-async def test_an_endless_answer_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus, "LARGEST_ANSWER_BYTES", 100)
-
-    with pytest.raises(BadAnswer, match="ask for less"):
-        await answering(200, b"x" * 1000).query("up", at=NOW)
-
-
 async def test_values_come_in_our_units_and_infinities_as_gaps() -> None:
     rows = [
         {"metric": {"__name__": "lag_ms", "service": "a", "instance": "b"}, "value": [5, "250"]},
@@ -118,46 +98,57 @@ async def test_a_scalar_is_one_series_without_a_name() -> None:
     assert (series.key, series.values.tolist()) == ("", [7.0])
 
 
-async def test_credentials_are_sent_and_never_told() -> None:
-    seen: list[httpx.Request] = []
-
-    def failing(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        raise httpx.ConnectError("refused")
-
-    transport = httpx.MockTransport(failing)
-    metrics = PrometheusMetrics(
-        "http://ann:hunter2@p:9/x/", describe=describe, transport=transport
-    )
-
-    with pytest.raises(Unreachable) as caught:
-        await metrics.query("up", at=NOW)
-
-    assert "http://p:9 did not answer" in str(caught.value)
-    assert "hunter2" not in str(caught.value)
-    assert seen[0].url.path == "/x/api/v1/query"
-    assert seen[0].headers["authorization"].startswith("Basic ")
-
-
-async def test_a_token_is_sent_and_connections_are_closed() -> None:
-    seen: list[httpx.Request] = []
+async def test_a_long_range_is_asked_in_pieces_and_comes_as_one() -> None:
+    asked: list[tuple[float, float]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request)
-        return httpx.Response(200, content=orjson.dumps(vector()))
+        told = {key: values[0] for key, values in parse_qs(request.content.decode()).items()}
+        start, end, step = (float(told[key]) for key in ("start", "end", "step"))
+        asked.append((start, end))
+        points = [[start + n * step, "1"] for n in range(int((end - start) / step) + 1)]
+        row = {"metric": {"__name__": "a", "service": "b"}, "values": points}
+        return httpx.Response(200, content=orjson.dumps(vector(row, kind="matrix")))
 
-    word = "t1"
-    metrics = PrometheusMetrics(
-        "http://p", describe=describe, token=word, transport=httpx.MockTransport(answer)
+    end = NOW + timedelta(seconds=25_000)
+    (series,) = await over(httpx.MockTransport(answer)).query_range(
+        "a", start=NOW, end=end, step=timedelta(seconds=1)
     )
 
-    assert await metrics.query("up", at=NOW) == ()
-    await metrics.aclose()
+    assert len(asked) == 3
+    assert max(last - first for first, last in asked) < POINTS_AT_ONCE
+    assert series.times_s.tolist() == [NOW.timestamp() + n for n in range(25_001)]
 
-    assert seen[0].headers["authorization"] == "Bearer t1"
+
+def test_pieces_lie_on_the_grid_of_the_whole_and_end_where_it_ends() -> None:
+    step = timedelta(seconds=0.1)
+    pieces = pieces_of(NOW, NOW + 20_000 * step + step / 2, step)
+
+    assert [first for first, _ in pieces] == [NOW + n * 10_000 * step for n in range(3)]
+    assert pieces[-1][1] == NOW + 20_000 * step + step / 2
+    assert pieces_of(NOW, NOW, step) == ((NOW, NOW),)
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http://p:port", "ftp\x00://p"])
-async def test_an_address_that_is_none_is_refused(url: str) -> None:
-    with pytest.raises(BadInput):
-        PrometheusMetrics(url, describe=describe)
+async def test_a_range_that_cannot_be_meant_is_refused_before_anyone_is_asked() -> None:
+    metrics = answering(200, vector(kind="matrix"))
+
+    for end, step in ((NOW, timedelta(0)), (NOW - timedelta(1), timedelta(1))):
+        with pytest.raises(BadInput, match="above zero"):
+            await metrics.query_range("a", start=NOW, end=end, step=step)
+    with pytest.raises(BadInput, match="longer step"):
+        await metrics.query_range(
+            "a", start=NOW, end=NOW + timedelta(days=5000), step=timedelta(seconds=1)
+        )
+
+
+@pytest.mark.parametrize(
+    "lack",
+    [{"warnings": ["store eu-2 did not answer"]}, {"isPartial": True}],
+    ids=["thanos", "vm"],
+)
+async def test_an_answer_in_part_is_said_aloud(lack: dict[str, object]) -> None:
+    heard: list[str] = []
+
+    await answering(200, {**vector(), **lack}, hear=heard.append).query("up", at=NOW)
+
+    assert len(heard) == 1
+    assert heard[0].startswith("http://p answered query in part: ")

@@ -5,28 +5,35 @@ Source: Prometheus documentation, "HTTP API", format version v1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Protocol
 
-import httpx
 import numpy as np
 import orjson
 
 from opsmith.errors import BadAnswer, BadInput, Unreachable
 from opsmith.nouns.series import Meaning, Series
+from opsmith.seams.wire import Answer, Wire
 
-TIMEOUT_S = 30.0
-# A range query of 50,000 series of 500 points is below this.
-LARGEST_ANSWER_BYTES = 2**30
-# Prometheus refuses more points a series; asking in vain is no use.
-MOST_STEPS = 11_000
+# Prometheus refuses a range of more than 11,000 points a series (web/api/v1, "exceeded maximum
+# resolution"); longer ones are asked in pieces of this many.
+POINTS_AT_ONCE = 10_000
+# Ten years of 5-minute samples; a longer range is a mistake in its step.
+MOST_POINTS = 1_100_000
+# Pieces asked at once: one is computed while another is on the wire, no server is flooded.
+PIECES_AT_ONCE = 2
 _REJECTED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _LONGEST_REASON = 300
+# Warnings of one answer that are told; the others say the same.
+_MOST_WARNINGS = 3
 
 Labels = tuple[tuple[str, str], ...]
-Points = tuple[list[float], list[float]]
+Hear = Callable[[str], None]
 
 
 class Describe(Protocol):
@@ -37,37 +44,20 @@ class Describe(Protocol):
 
 
 class PrometheusMetrics:
-    """The metrics seam over HTTP. Close it when done; it holds connections.
+    """The metrics seam over HTTP. Close it when done; its wire holds connections.
 
-    url: the server's base address, with its path prefix if it has one; credentials in it are
-        sent as HTTP basic authentication. token: a bearer token, None for none.
+    hear: is told when the server says that an answer is not the whole one.
     """
 
-    def __init__(
-        self,
-        url: str,
-        *,
-        describe: Describe,
-        token: str | None = None,
-        timeout_s: float = TIMEOUT_S,
-        transport: httpx.AsyncBaseTransport | None = None,
-    ) -> None:
+    def __init__(self, wire: Wire, *, describe: Describe, hear: Hear = lambda _: None) -> None:
+        self._wire = wire
+        self._where = wire.where
         self._describe = describe
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        try:
-            base = httpx.URL(url.rstrip("/") + "/")
-            self._where = f"{base.scheme}://{base.netloc.decode()}".replace(
-                base.userinfo.decode() + "@", ""
-            )
-            self._client = httpx.AsyncClient(
-                base_url=base, headers=headers, timeout=timeout_s, transport=transport
-            )
-        except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise BadInput(f"{url[:200]!r} is no address of a Prometheus server.") from error
+        self._hear = hear
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self._wire.aclose()
 
     async def query(self, promql: str, *, at: datetime) -> tuple[Series, ...]:
         """Each matching series with its one sample at `at`."""
@@ -78,15 +68,22 @@ class PrometheusMetrics:
         self, promql: str, *, start: datetime, end: datetime, step: timedelta
     ) -> tuple[Series, ...]:
         """Each matching series from `start` to `end`, both included, one sample a `step`."""
-        seconds = step.total_seconds()
-        if seconds <= 0 or end < start:
+        if step <= timedelta(0) or end < start:
             raise BadInput(
                 "A range needs a step above zero and an end that is not before its start."
             )
-        if (end - start).total_seconds() / seconds > MOST_STEPS:
-            raise BadInput(f"The range has more than {MOST_STEPS} steps; take a longer step.")
-        asked = {"query": promql, "start": _unix(start), "end": _unix(end), "step": f"{seconds}"}
-        return self._series(await self._ask("query_range", asked), promql)
+        if (end - start) / step > MOST_POINTS:
+            raise BadInput(f"The range has more than {MOST_POINTS} steps; take a longer step.")
+        turns = asyncio.Semaphore(PIECES_AT_ONCE)
+
+        async def piece(first: datetime, last: datetime) -> tuple[Series, ...]:
+            asked = {"query": promql, "start": _unix(first), "end": _unix(last)}
+            async with turns:
+                told = await self._ask("query_range", {**asked, "step": f"{step.total_seconds()}"})
+            return self._series(told, promql)
+
+        pieces = pieces_of(start, end, step)
+        return joined(await asyncio.gather(*(piece(*ends) for ends in pieces)))
 
     async def series(self, matcher: str, *, start: datetime, end: datetime) -> tuple[Labels, ...]:
         """The label sets (with `__name__`) of the series that match a selector in that time."""
@@ -97,35 +94,17 @@ class PrometheusMetrics:
         return tuple(sorted(_labels(one) for one in data))
 
     async def _ask(self, endpoint: str, asked: Mapping[str, str]) -> object:
-        """The `data` of an answer; every error of the library ends here."""
-        content = bytearray()
-        try:
-            request = self._client.stream("POST", f"api/v1/{endpoint}", data=dict(asked))
-            async with request as answer:
-                async for block in answer.aiter_bytes():
-                    content += block
-                    if len(content) > LARGEST_ANSWER_BYTES:
-                        raise BadAnswer(f"{self._where} answers more than 1 GiB; ask for less.")
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            reason = str(error) or type(error).__name__
-            raise Unreachable(
-                f"{self._where} did not answer ({reason[:_LONGEST_REASON]}).",
-                hint="Is the server up and its address right?",
-            ) from error
-        except httpx.HTTPError as error:
-            raise BadAnswer(f"{self._where} answered what HTTP does not allow.") from error
-        return self._data(answer.status_code, content)
-
-    def _data(self, status: int, content: bytearray) -> object:
-        told = _loaded(content)
-        if status in _REJECTED and told.get("status") == "error":
+        """The `data` of an answer; what it lacks by the server's own account is told."""
+        answer = await self._wire.post(f"api/v1/{endpoint}", tuple(asked.items()))
+        told = _loaded(answer)
+        if answer.status in _REJECTED and told.get("status") == "error":
             raise BadInput(f"{self._where} rejects the query: {_reason(told)}")
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise Unreachable(f"{self._where} failed (HTTP {status}): {_reason(told)}")
-        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-            raise BadInput(f"{self._where} does not let us in (HTTP {status}).")
+        if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Unreachable(f"{self._where} failed (HTTP {answer.status}): {_reason(told)}")
         if told.get("status") != "success":
-            raise BadAnswer(f"{self._where} answered no Prometheus JSON (HTTP {status}).")
+            raise BadAnswer(f"{self._where} answered no Prometheus JSON (HTTP {answer.status}).")
+        for lack in _lacks(told):
+            self._hear(f"{self._where} answered {endpoint} in part: {lack}")
         return told.get("data")
 
     def _series(self, data: object, promql: str) -> tuple[Series, ...]:
@@ -179,9 +158,52 @@ def _labels(value: object) -> Labels:
     return tuple(sorted((str(name), str(told)) for name, told in value.items()))
 
 
-def _loaded(content: bytearray) -> Mapping[str, object]:
+def pieces_of(
+    start: datetime, end: datetime, step: timedelta
+) -> tuple[tuple[datetime, datetime], ...]:
+    """The range in pieces that a server answers, on one grid, no point twice."""
+    points = math.floor((end - start) / step + 1e-9) + 1
+    return tuple(
+        (
+            start + first * step,
+            end
+            if first + POINTS_AT_ONCE >= points
+            else start + (first + POINTS_AT_ONCE - 1) * step,
+        )
+        for first in range(0, points, POINTS_AT_ONCE)
+    )
+
+
+def joined(pieces: Sequence[tuple[Series, ...]]) -> tuple[Series, ...]:
+    """The series of all pieces, each whole, in the order in which they were first seen."""
+    if len(pieces) == 1:
+        return pieces[0]
+    found: dict[tuple[str, Labels], list[Series]] = {}
+    for series in pieces:
+        for one in series:
+            found.setdefault((one.name, one.labels), []).append(one)
+    return tuple(
+        replace(
+            parts[0],
+            times_s=np.concatenate([one.times_s for one in parts]),
+            values=np.concatenate([one.values for one in parts]),
+        )
+        for parts in found.values()
+    )
+
+
+def _lacks(told: Mapping[str, object]) -> Iterator[str]:
+    """What the server says is missing: Thanos by warnings, VictoriaMetrics by a flag."""
+    if told.get("isPartial") is True:
+        yield "some of its storage did not answer."
+    warnings = told.get("warnings")
+    for warning in warnings[:_MOST_WARNINGS] if isinstance(warnings, list) else ():
+        yield str(warning)[:_LONGEST_REASON]
+
+
+def _loaded(answer: Answer) -> Mapping[str, object]:
     try:
-        told: object = orjson.loads(content)
+        told: object = orjson.loads(answer.content)
     except orjson.JSONDecodeError:
         return {}
     return told if isinstance(told, dict) else {}

@@ -15,7 +15,8 @@ from opsmith.nouns.series import Series
 
 # How long a sample speaks for what follows it; Prometheus's --query.lookback-delta.
 LOOKBACK_S = 300.0
-MOST_STEPS = 11_000
+# As many as a server is asked for; more is a mistake in the step.
+MOST_STEPS = 1_100_000
 
 Labels = tuple[tuple[str, str], ...]
 

@@ -1,0 +1,118 @@
+"""The sources file: where telemetry comes from, checked at the door.
+
+Secrets stand in files of their own and are named here, so that this file may be shown.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from opsmith.errors import BadInput
+from opsmith.seams.wire import Access, Tls
+
+LARGEST_FILE = 1024 * 1024
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+# RFC 9110, section 5.6.2: a token; and values without control characters.
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$")]
+HeaderValue = Annotated[str, Field(pattern=r"^[\x20-\x7e]{0,4000}$")]
+
+
+class Strict(BaseModel):
+    """A part of the file; what nobody knows is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TlsShape(Strict):
+    """TLS of one server."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+    verify: bool = True
+
+    @model_validator(mode="after")
+    def _both_or_none(self) -> TlsShape:
+        if (self.cert_file is None) != (self.key_file is None):
+            raise ValueError("cert_file and key_file belong together")
+        return self
+
+
+class ServerShape(Strict):
+    """One HTTP server and what it wants to see."""
+
+    name: Name
+    url: str = Field(pattern=r"^https?://[^\s]{1,2000}$")
+    user: HeaderValue = ""
+    password_file: Path | None = None
+    token_file: Path | None = None
+    tenant: HeaderValue = ""
+    headers: dict[HeaderName, HeaderValue] = {}
+    header_files: dict[HeaderName, Path] = {}
+    params: dict[str, str] = {}
+    tls: TlsShape = TlsShape()
+    timeout_s: float = Field(default=30.0, gt=0, le=600)
+    retries: int = Field(default=2, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _one_identity(self) -> ServerShape:
+        if self.token_file is not None and self.user:
+            raise ValueError("user and token_file exclude each other")
+        if self.password_file is not None and not self.user:
+            raise ValueError("password_file needs a user")
+        return self
+
+    def access(self) -> Access:
+        """The same as a value of the house; a tenant is Mimir's and Loki's `X-Scope-OrgID`."""
+        tenant = (("X-Scope-OrgID", self.tenant),) if self.tenant else ()
+        return Access(
+            url=self.url,
+            user=self.user,
+            password_file=self.password_file,
+            token_file=self.token_file,
+            headers=(*self.headers.items(), *tenant),
+            header_files=tuple(self.header_files.items()),
+            params=tuple(self.params.items()),
+            tls=Tls(**self.tls.model_dump()),
+            timeout_s=self.timeout_s,
+            retries=self.retries,
+        )
+
+
+class SourcesShape(Strict):
+    """The whole file."""
+
+    metrics: list[ServerShape] = []
+
+    @model_validator(mode="after")
+    def _names_once(self) -> SourcesShape:
+        names = [one.name for one in self.metrics]
+        if len(set(names)) < len(names):
+            raise ValueError("two sources have one name")
+        return self
+
+
+def read(path: Path | None) -> SourcesShape:
+    """What a sources file says; nothing without a file.
+
+    Raises `BadInput` with the place of the first thing that is wrong.
+    """
+    if path is None:
+        return SourcesShape()
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise BadInput(f"{path}: larger than {LARGEST_FILE} bytes, so no sources file.")
+        return SourcesShape.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: no YAML ({str(error)[:200]}).") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        raise BadInput(f"{path}: {where}: {first['msg']}.") from error

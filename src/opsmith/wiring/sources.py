@@ -1,0 +1,86 @@
+"""The wiring of telemetry: settings and the sources file become open sources."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+from opsmith.backends.metrics.prometheus import Describe, Hear, PrometheusMetrics
+from opsmith.backends.metrics.several import SeveralMetrics
+from opsmith.backends.wire.http import HttpWire
+from opsmith.errors import BadInput
+from opsmith.ingest.label_rules import describe as by_label_rules
+from opsmith.seams.wire import Access
+from opsmith.settings import Settings
+from opsmith.wiring.source_file import SourcesShape, read
+
+Opened = PrometheusMetrics | SeveralMetrics
+
+
+def say(lack: str) -> None:
+    """Say on standard error what an answer lacks."""
+    logging.getLogger("opsmith.sources").warning("%s", lack)
+
+
+def open_metrics(
+    settings: Settings,
+    *,
+    url: str | None = None,
+    describe: Describe = by_label_rules,
+    hear: Hear = say,
+) -> Opened | None:
+    """The metrics servers of the settings, or the one that `url` names; None when there is none.
+
+    url: an address, or the name of a source of the file. An address that the file knows is
+    asked as the file says. Without it `OPSMITH_PROMETHEUS_URL` is asked, else all of the file.
+    Raises `BadInput` when the file is wrong or no source has that name.
+    """
+    known = _known(read(settings.sources_file))
+    wanted = url or settings.prometheus_url
+    if wanted is not None:
+        return _one(_access(wanted, known), describe, hear)
+    servers = {name: _one(access, describe, hear) for name, access in known.items()}
+    if len(servers) > 1:
+        return SeveralMetrics(servers, hear=hear)
+    return next(iter(servers.values()), None)
+
+
+def probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """A small question to each configured server, by its name."""
+    known = _known(read(settings.sources_file))
+    if settings.prometheus_url:
+        known = {"prometheus": _access(settings.prometheus_url, known), **known}
+
+    def probe(access: Access) -> Callable[[], Awaitable[None]]:
+        async def ask() -> None:
+            async with aclosing(_one(access, by_label_rules, say)) as metrics:
+                await metrics.query("vector(1)", at=datetime.now(UTC))
+
+        return ask
+
+    return {name: probe(access) for name, access in known.items()}
+
+
+def _known(shape: SourcesShape) -> dict[str, Access]:
+    return {one.name: one.access() for one in shape.metrics}
+
+
+def _access(wanted: str, known: Mapping[str, Access]) -> Access:
+    if wanted in known:
+        return known[wanted]
+    for access in known.values():
+        if access.url.rstrip("/") == wanted.rstrip("/"):
+            return access
+    if "://" not in wanted:
+        names = f" It knows {', '.join(known)}." if known else ""
+        raise BadInput(
+            f"{wanted[:80]!r} is no address and no source of the sources file.{names}",
+            hint="Give http://HOST:PORT, or name it in the file of OPSMITH_SOURCES_FILE.",
+        )
+    return Access(url=wanted)
+
+
+def _one(access: Access, describe: Describe, hear: Hear) -> PrometheusMetrics:
+    return PrometheusMetrics(HttpWire(access), describe=describe, hear=hear)

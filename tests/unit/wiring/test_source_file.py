@@ -1,0 +1,107 @@
+"""The sources file: checked before anything is opened."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from opsmith.errors import BadInput
+from opsmith.settings import Settings
+from opsmith.wiring.source_file import read
+from opsmith.wiring.sources import open_metrics, probes
+
+
+def settings(folder: Path, *metrics: object, url: str | None = None) -> Settings:
+    file = folder / "sources.yml"
+    file.write_text(yaml.safe_dump({"metrics": list(metrics)}))
+    return Settings(data_dir=folder, sources_file=file, prometheus_url=url)
+
+
+def named(name: str, **more: object) -> dict[str, object]:
+    return {"name": name, "url": f"http://{name}:9090", **more}
+
+
+def test_every_word_of_a_source_reaches_its_access(tmp_path: Path) -> None:
+    source = named(
+        "a",
+        token_file="/run/token",
+        tenant="team-a",
+        headers={"X-From": "opsmith"},
+        header_files={"X-Key": "/run/key"},
+        params={"dedup": "true"},
+        tls={"ca_file": "/ca", "cert_file": "/c", "key_file": "/k", "verify": False},
+        timeout_s=5,
+        retries=0,
+    )
+    (one,) = read(settings(tmp_path, source).sources_file).metrics
+
+    access = one.access()
+
+    assert access.headers == (("X-From", "opsmith"), ("X-Scope-OrgID", "team-a"))
+    assert access.header_files == (("X-Key", Path("/run/key")),)
+    assert access.params == (("dedup", "true"),)
+    assert (str(access.token_file), access.timeout_s, access.retries) == ("/run/token", 5, 0)
+    assert (str(access.tls.ca_file), access.tls.verify) == ("/ca", False)
+
+
+@pytest.mark.parametrize(
+    ("source", "where"),
+    [
+        ({"url": "http://a"}, r"metrics\.0\.name"),
+        (named("A"), r"metrics\.0\.name"),
+        (named("a", url="ftp://a"), r"metrics\.0\.url"),
+        (named("a", tokenfile="x"), r"metrics\.0\.tokenfile"),
+        (named("a", headers={"X": "a\nb"}), r"metrics\.0\.headers"),
+        (named("a", user="x", token_file="y"), "exclude each other"),
+        (named("a", password_file="y"), "needs a user"),
+        (named("a", tls={"cert_file": "x"}), "belong together"),
+        (named("a", timeout_s=0), "timeout_s"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_place(tmp_path: Path, source: object, where: str) -> None:
+    with pytest.raises(BadInput, match=where):
+        open_metrics(settings(tmp_path, source))
+
+
+def test_two_sources_cannot_share_a_name(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="one name"):
+        open_metrics(settings(tmp_path, named("a"), named("a")))
+
+
+@pytest.mark.parametrize("content", [b"[", b"\xff", b"- a"])
+def test_a_file_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "s.yml").write_bytes(content)
+
+    with pytest.raises(BadInput, match=r"s\.yml"):
+        read(tmp_path / "s.yml")
+
+
+def test_a_missing_and_an_endless_file_are_named(tmp_path: Path) -> None:
+    (tmp_path / "long").write_bytes(b" " * 2_000_000)
+
+    for name in ("none", "long"):
+        with pytest.raises(BadInput, match=name):
+            read(tmp_path / name)
+
+
+def test_without_anything_there_is_no_server(tmp_path: Path) -> None:
+    assert open_metrics(Settings(data_dir=tmp_path)) is None
+    assert probes(Settings(data_dir=tmp_path)) == {}
+
+
+def test_a_server_is_chosen_by_name_or_address_and_else_all_are_asked(tmp_path: Path) -> None:
+    both = settings(tmp_path, named("a"), named("b"))
+
+    assert type(open_metrics(both)).__name__ == "SeveralMetrics"
+    assert type(open_metrics(both, url="b")).__name__ == "PrometheusMetrics"
+    assert type(open_metrics(both, url="http://elsewhere")).__name__ == "PrometheusMetrics"
+    assert list(probes(both)) == ["a", "b"]
+    with pytest.raises(BadInput, match="It knows a, b"):
+        open_metrics(both, url="c")
+
+
+def test_an_address_that_the_file_knows_is_asked_as_the_file_says(tmp_path: Path) -> None:
+    one = settings(tmp_path, named("a", token_file=str(tmp_path / "t")), url="http://a:9090/")
+
+    assert list(probes(one)) == ["prometheus", "a"]
+    assert type(open_metrics(one)).__name__ == "PrometheusMetrics"
