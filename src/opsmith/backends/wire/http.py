@@ -124,7 +124,8 @@ class HttpWire:
                         raise BadAnswer(f"{self._where} answers more than 1 GiB; ask for less.")
             finally:
                 await answer.aclose()
-        except (httpx.TransportError, httpx.InvalidURL) as error:
+        # A server that refuses our certificate says so while we read; that comes as it is.
+        except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(
                 f"{self._where} did not answer ({reason[:_LONGEST_REASON]}).",
