@@ -1,22 +1,28 @@
-"""States on the ledger: episodes, incidents and changes as entries, and read back."""
+"""States on the ledger: episodes, incidents, changes, plans and acts, and read back."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from pydantic import TypeAdapter
 
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
+from opsmith.nouns.plan import Act, Dossier
 from opsmith.nouns.record import Entry, Record
 from opsmith.nouns.signals import Change
 
 ALERT = "alert"
 INCIDENT = "incident"
 CHANGE = "change"
+PLAN = "plan"
+ACT = "act"
 
 _EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
+_DOSSIER: TypeAdapter[Dossier] = TypeAdapter(Dossier)
+_ACT: TypeAdapter[Act] = TypeAdapter(Act)
 _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 
 
@@ -52,3 +58,34 @@ def of_change(change: Change, *, at: datetime, principal: str = "webhook") -> En
 def to_change(record: Record) -> Change:
     """The change that `of_change` wrote."""
     return _CHANGE.validate_json(record.entry.body)
+
+
+def of_dossier(dossier: Dossier, *, at: datetime, principal: str) -> Entry:
+    """The entry that makes `dossier` the newest state of its plan."""
+    plan = dossier.plan
+    body = _DOSSIER.dump_json(dossier, fallback=_plain, warnings=False).decode()
+    return Entry(
+        kind=PLAN, subject=plan.id, body=body, at=at, principal=principal, tenant=plan.tenant
+    )
+
+
+def to_dossier(record: Record) -> Dossier:
+    """The dossier that `of_dossier` wrote."""
+    return _DOSSIER.validate_json(record.entry.body)
+
+
+def of_act(act: Act, *, at: datetime, principal: str, tenant: str) -> Entry:
+    """The entry that makes `act` the newest state of its step."""
+    body = _ACT.dump_json(act, fallback=_plain, warnings=False).decode()
+    subject = f"{act.plan}/{act.number}"
+    return Entry(kind=ACT, subject=subject, body=body, at=at, principal=principal, tenant=tenant)
+
+
+def to_act(record: Record) -> Act:
+    """The act that `of_act` wrote."""
+    return _ACT.validate_json(record.entry.body)
+
+
+def _plain(value: object) -> object:
+    """What pydantic cannot write by itself: the read-only view of a mapping."""
+    return dict(value) if isinstance(value, Mapping) else str(value)

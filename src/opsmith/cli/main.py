@@ -88,9 +88,47 @@ def _anomaly() -> click.Command:
     return anomaly
 
 
+def _plan() -> click.Command:
+    from opsmith.cli.plan import plan
+
+    return plan
+
+
+def _plans() -> click.Command:
+    from opsmith.cli.plan import plans
+
+    return plans
+
+
+def _approve() -> click.Command:
+    from opsmith.cli.plan import approve
+
+    return approve
+
+
+def _reject() -> click.Command:
+    from opsmith.cli.plan import reject
+
+    return reject
+
+
+def _run() -> click.Command:
+    from opsmith.cli.plan import run
+
+    return run
+
+
+def _actions() -> click.Command:
+    from opsmith.cli.plan import actions
+
+    return actions
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
+    "actions": ("List what opsmith can do, with risk and undo.", _actions),
     "anomaly": ("Say what an anomaly really was.", _anomaly),
+    "approve": ("Say yes to a plan.", _approve),
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
     "completion": ("Print the completion script of a shell.", _completion),
     "detect": ("Tell what series never did before.", _detect),
@@ -99,8 +137,12 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "forecast": ("Say what series will do and when they cross a threshold.", _forecast),
     "incident": ("See incidents, confirm, reject, merge and split them.", _incident),
     "investigate": ("Find the root cause of a recorded incident.", _investigate),
+    "plan": ("Rehearse a change and ask policy about it.", _plan),
+    "plans": ("See the plans and what came of them.", _plans),
     "ranker": ("Show the ranking weights, or refit them on solved incidents.", _ranker),
     "parse": ("Show how a sentence is understood as tasks.", _parse),
+    "reject": ("Say no to a plan.", _reject),
+    "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),
     "schema": ("Check, list and show task schemas.", _schema),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }

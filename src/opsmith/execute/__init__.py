@@ -1,1 +1,1 @@
-"""execute: takes an ApprovedPlan, gives an Outcome; verify and undo."""
+"""execute: takes an ApprovedPlan, gives an Outcome; verifies each step, undoes what failed."""

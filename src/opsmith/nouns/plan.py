@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias
@@ -167,6 +167,19 @@ class Approval:
     clock: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovedPlan:
+    """A plan that policy and people let through; only `plan.approvals.leave` makes one.
+
+    by: who approved, empty when policy alone allowed it. at: UTC-aware.
+    """
+
+    plan: Plan
+    rule: str
+    by: tuple[str, ...]
+    at: datetime
+
+
 class PlanState(StrEnum):
     """How far a plan has come."""
 
@@ -182,11 +195,48 @@ class PlanState(StrEnum):
 OPEN = frozenset({PlanState.PROPOSED, PlanState.APPROVED})
 
 
+class ActState(StrEnum):
+    """How far one step has come; `started` is on the ledger before anything happens."""
+
+    STARTED = "started"
+    APPLIED = "applied"
+    VERIFIED = "verified"
+    FAILED = "failed"
+    UNDONE = "undone"
+    UNDO_FAILED = "undo_failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One step of a plan being carried out. number counts from 0.
+
+    before: all that an undo needs, as the rehearsal right before found it. says: for a person.
+    """
+
+    plan: str
+    number: int
+    order: Order
+    state: ActState
+    before: Values = field(default_factory=dict)
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a plan. acts: the last state of each step that was begun, in order."""
+
+    plan: str
+    state: PlanState
+    says: str
+    acts: tuple[Act, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
     """A plan with what has become of it; the latest one on the ledger is what holds.
 
     approvals: given and not yet spent, or spent when it ran. notes: what happened, in order.
+    clock: the reading of the clock that it was proposed under.
     """
 
     plan: Plan
@@ -194,6 +244,7 @@ class Dossier:
     judgement: Judgement
     approvals: tuple[Approval, ...] = ()
     notes: tuple[str, ...] = ()
+    clock: str = ""
 
 
 def _canonical(plan: Plan) -> str:
@@ -211,7 +262,13 @@ def _canonical(plan: Plan) -> str:
         for step in plan.steps
     ]
     checks = [[str(one.kind), one.subject, one.within_s, one.holds_s] for one in plan.checks]
-    made = [plan.why, plan.made_at.isoformat(), plan.made_by, plan.tenant, plan.incident]
+    made = [
+        plan.why,
+        plan.made_at.astimezone(UTC).isoformat(),
+        plan.made_by,
+        plan.tenant,
+        plan.incident,
+    ]
     return json.dumps([steps, checks, made], ensure_ascii=True, separators=(",", ":"))
 
 

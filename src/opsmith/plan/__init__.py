@@ -1,1 +1,1 @@
-"""plan: takes a Task or an Incident, gives a Plan; judge takes a Plan, gives a verdict."""
+"""plan: takes a Task or an Incident, gives a Plan; judge(Plan) gives a Judgement."""

@@ -1,0 +1,289 @@
+"""`opsmith plan`, `plans`, `approve`, `reject`, `run`, `actions`: changes, under control."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from opsmith.cli.options import output_option
+from opsmith.errors import REFUSED_EXIT_CODE
+from opsmith.nouns.plan import (
+    Act,
+    Allowed,
+    Denied,
+    Dossier,
+    Judgement,
+    NeedsApproval,
+    Outcome,
+    PlanState,
+)
+
+if TYPE_CHECKING:
+    from opsmith.wiring.act import ChangeControl
+
+T = TypeVar("T")
+
+
+@click.command()
+@click.argument("action")
+@click.argument("target", metavar="TYPE:NAME")
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@click.option("--why", required=True, help="The reason; it stands on the ledger.")
+@click.option("--incident", default="", metavar="ID", help="The incident that it answers.")
+@output_option
+def plan(
+    action: str,
+    target: str,
+    values: tuple[str, ...],
+    why: str,
+    incident: str,
+    output: str,
+) -> None:
+    """Rehearse ACTION on a target and say what policy wants; nothing is changed.
+
+    See `opsmith actions` for what there is. Exit code 4 when policy refuses it.
+    """
+    from opsmith.wiring import act
+
+    wanted = act.proposal(action, target, values, why=why, incident=incident)
+    dossier = _controlled(lambda control: control.propose(wanted, by=act.local_principal()))
+    _say_dossier(dossier, output)
+    if isinstance(dossier.judgement, Denied):
+        raise click.exceptions.Exit(REFUSED_EXIT_CODE)
+
+
+@click.group()
+def plans() -> None:
+    """See the plans that were made and what came of them."""
+
+
+@plans.command("list")
+@output_option
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+def list_(output: str, limit: int) -> None:
+    """The plans, the one that changed last first."""
+    found = _controlled(lambda control: control.plans())[:limit]
+    if output == "json":
+        click.echo(json.dumps([_shape(one) for one in found], indent=2))
+        return
+    if not found:
+        click.echo("There are no plans.")
+    for one in found:
+        made = f"{one.plan.made_at:%Y-%m-%d %H:%M:%S}Z"
+        click.echo(f"{one.plan.id}  {one.state:<8}  {made}  {one.plan.made_by}: {one.plan.why}")
+
+
+@plans.command()
+@click.argument("name", metavar="PLAN")
+@output_option
+def show(name: str, output: str) -> None:
+    """One plan with its steps, its approvals and what was done."""
+
+    async def both(control: ChangeControl) -> tuple[Dossier, tuple[Act, ...]]:
+        return await control.plan(name), await control.acts(name)
+
+    dossier, acts = _controlled(both)
+    _say_dossier(dossier, output, acts)
+
+
+@click.command()
+@click.argument("name", metavar="PLAN")
+@output_option
+def approve(name: str, output: str) -> None:
+    """Say yes to PLAN as the user that you are; it holds for ten minutes and one run."""
+    from opsmith.wiring.act import local_principal
+
+    answer = _controlled(lambda control: control.approve(name, by=local_principal()))
+    if isinstance(answer, Denied):
+        _say_denied(answer, output)
+        raise click.exceptions.Exit(REFUSED_EXIT_CODE)
+    _say_dossier(answer, output)
+
+
+@click.command()
+@click.argument("name", metavar="PLAN")
+@click.option("--why", default="", help="The reason; it stands on the ledger.")
+@output_option
+def reject(name: str, why: str, output: str) -> None:
+    """Say no to PLAN; it is never carried out."""
+    from opsmith.wiring.act import local_principal
+
+    _say_dossier(
+        _controlled(lambda control: control.reject(name, by=local_principal(), why=why)), output
+    )
+
+
+@click.command()
+@click.argument("name", metavar="PLAN")
+@output_option
+def run(name: str, output: str) -> None:
+    """Carry PLAN out, verify it, and undo it when it did not do what it should.
+
+    Exit code 0 done, 1 not done or undone, 4 when policy, approvals or a doubt closed the door.
+    """
+    from opsmith.wiring.act import local_principal
+
+    answer = _controlled(lambda control: control.run(name, by=local_principal()))
+    if isinstance(answer, Denied):
+        _say_denied(answer, output)
+        raise click.exceptions.Exit(REFUSED_EXIT_CODE)
+    _say_outcome(answer, output)
+    raise click.exceptions.Exit(0 if answer.state is PlanState.DONE else 1)
+
+
+@click.command()
+@output_option
+def actions(output: str) -> None:
+    """What opsmith can do: each action with its risk, its values and how it is undone."""
+    from opsmith.wiring.act import actions as known
+
+    specs = [action.spec for action in known()]
+    if output == "json":
+        shown = [
+            {
+                "name": spec.name,
+                "title": spec.title,
+                "risk": spec.risk,
+                "targets": sorted(spec.targets),
+                "inputs": dict(spec.inputs),
+                "rights": spec.rights,
+                "undo": spec.undo,
+                "irreversible": spec.irreversible,
+                "deadline_s": spec.deadline_s,
+            }
+            for spec in specs
+        ]
+        click.echo(json.dumps(shown, indent=2))
+        return
+    for spec in specs:
+        back = f"undo: {spec.undo}" if spec.undo else f"irreversible: {spec.irreversible}"
+        click.echo(f"{spec.name:<20}  {spec.risk:<11}  {spec.title}\n    {back}")
+
+
+def _controlled(do: Callable[[ChangeControl], Awaitable[T]]) -> T:
+    from opsmith import settings
+    from opsmith.wiring.act import change_control
+
+    async def done() -> T:
+        async with change_control(settings.load()) as control:
+            return await do(control)
+
+    return asyncio.run(done())
+
+
+def _say_dossier(dossier: Dossier, output: str, acts: tuple[Act, ...] = ()) -> None:
+    if output == "json":
+        click.echo(json.dumps(_shape(dossier, acts), indent=2))
+        return
+    made = dossier.plan
+    click.echo(f"{made.id}  {dossier.state}  {made.made_by}: {made.why}")
+    for number, step in enumerate(made.steps, start=1):
+        back = f"  (cannot be undone: {step.irreversible})" if step.irreversible else ""
+        click.echo(f"  {number}. {step.order.action} on {step.order.target}  [{step.risk}]{back}")
+        click.echo(f"     {step.preview}")
+    for act in acts:
+        click.echo(f"  step {act.number + 1} {act.state}: {act.says}")
+    for given in dossier.approvals:
+        click.echo(f"  approved by {given.approver} until {given.expires_at:%H:%M:%S}Z")
+    for note in dossier.notes:
+        click.echo(f"  {note}")
+    click.echo(f"  {_next(dossier)}")
+
+
+def _next(dossier: Dossier) -> str:
+    """What policy says, and what to type next."""
+    name = dossier.plan.id
+    match dossier.judgement:
+        case Denied(rule=rule, reason=reason):
+            return f"denied ({rule}): {reason}"
+        case _ if dossier.state not in {PlanState.PROPOSED, PlanState.APPROVED}:
+            return f"it is {dossier.state}"
+        case NeedsApproval(rule=rule, approvers=wanted) if len(dossier.approvals) < wanted:
+            return f"{rule}: needs {wanted} approval(s); then `opsmith approve {name}`"
+        case judgement:
+            return f"{judgement.rule}: `opsmith run {name}`"
+
+
+def _say_outcome(outcome: Outcome, output: str) -> None:
+    if output == "json":
+        click.echo(
+            json.dumps(
+                {
+                    "plan": outcome.plan,
+                    "state": outcome.state,
+                    "says": outcome.says,
+                    "acts": [_act_shape(one) for one in outcome.acts],
+                },
+                indent=2,
+            )
+        )
+        return
+    click.echo(f"{outcome.plan}  {outcome.state}: {outcome.says}")
+    for one in outcome.acts:
+        click.echo(f"  step {one.number + 1} {one.state}: {one.says}")
+
+
+def _say_denied(denied: Denied, output: str) -> None:
+    click.echo(f"opsmith: denied ({denied.rule}): {denied.reason}", err=True)
+    if output == "json":
+        click.echo(json.dumps({"denied": {"rule": denied.rule, "reason": denied.reason}}))
+
+
+def _shape(dossier: Dossier, acts: tuple[Act, ...] = ()) -> dict[str, object]:
+    made = dossier.plan
+    return {
+        "id": made.id,
+        "digest": made.digest,
+        "state": dossier.state,
+        "why": made.why,
+        "made_at": made.made_at.isoformat(),
+        "made_by": made.made_by,
+        "tenant": made.tenant,
+        "incident": made.incident,
+        "risk": made.risk,
+        "judgement": _judgement_shape(dossier.judgement),
+        "steps": [
+            {
+                "action": step.order.action,
+                "target": str(step.order.target),
+                "values": dict(step.order.values),
+                "risk": step.risk,
+                "resource": step.resource,
+                "version": step.version,
+                "preview": step.preview,
+                "irreversible": step.irreversible,
+            }
+            for step in made.steps
+        ],
+        "approvals": [
+            {"approver": one.approver, "expires_at": one.expires_at.isoformat()}
+            for one in dossier.approvals
+        ],
+        "acts": [_act_shape(one) for one in acts],
+        "notes": list(dossier.notes),
+    }
+
+
+def _act_shape(act: Act) -> dict[str, object]:
+    return {
+        "step": act.number + 1,
+        "action": act.order.action,
+        "target": str(act.order.target),
+        "state": act.state,
+        "before": dict(act.before),
+        "says": act.says,
+    }
+
+
+def _judgement_shape(judgement: Judgement) -> dict[str, object]:
+    match judgement:
+        case Allowed(rule=rule):
+            return {"says": "allowed", "rule": rule}
+        case NeedsApproval(rule=rule, approvers=approvers):
+            return {"says": "needs_approval", "rule": rule, "approvers": approvers}
+        case Denied(rule=rule, reason=reason):
+            return {"says": "denied", "rule": rule, "reason": reason}

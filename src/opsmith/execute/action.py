@@ -1,0 +1,89 @@
+"""Action: one kind of change, whole: what it takes, what it would do, does, checks and undoes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from opsmith.nouns.entity import Entity, EntityKind
+from opsmith.nouns.plan import Order, Values
+from opsmith.nouns.task import Risk
+from opsmith.seams.reach import Reach
+
+# Wall clock of one step when the action says nothing else.
+DEADLINE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionSpec:
+    """What is known of an action before it is used.
+
+    name: `noun.verb`. inputs: JSON Schema (Draft 7) of its values, closed by
+        `additionalProperties: false`.
+    targets: kinds of entities it works on. rights: what it needs, for a person.
+    undo: how it is undone, in words; empty only when `irreversible` says why it cannot be.
+    """
+
+    name: str
+    title: str
+    risk: Risk
+    targets: frozenset[EntityKind]
+    inputs: Mapping[str, object]
+    rights: str
+    undo: str = ""
+    irreversible: str = ""
+    deadline_s: float = DEADLINE_S
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What a rehearsal found.
+
+    version: the state of what would be touched. says: what would happen, for a person.
+    before: all that an undo needs; it is on the ledger before anything happens.
+    owner: a GitOps tool that would change it back, empty for none.
+    """
+
+    version: str
+    says: str
+    before: Values
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Whether a step did what it should, and what was seen."""
+
+    holds: bool
+    says: str
+
+
+class World(Protocol):
+    """The ways that lead to targets."""
+
+    def reach(self, target: Entity, verb: str) -> Reach:
+        """The way to `target` that carries `verb`. Raises `NotFound` when none does."""
+
+
+class Action(Protocol):
+    """One kind of change. Every method may be called again after a crash and does no harm."""
+
+    @property
+    def spec(self) -> ActionSpec:
+        """What is known of it."""
+
+    def resource(self, order: Order) -> str:
+        """The key of what it touches; two steps with one key never overlap."""
+
+    async def dry_run(self, order: Order, world: World) -> Preview:
+        """Look, change nothing. Raises `BadInput` for what can be seen to be wrong."""
+
+    async def apply(self, order: Order, preview: Preview, world: World) -> str:
+        """Do it; what happened, for a person."""
+
+    async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
+        """Look whether it did what it should."""
+
+    async def undo(self, order: Order, preview: Preview, world: World) -> str:
+        """Put back what `preview.before` says; what happened, for a person."""

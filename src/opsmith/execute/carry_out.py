@@ -1,0 +1,163 @@
+"""carry_out: the steps of an approved plan, one after the other, each on the ledger before it.
+
+A step that fails, or does not do what it should, is undone, and so are the steps before it, last
+first. Whatever happens to this process, the ledger says what was begun and what an undo needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from opsmith.errors import OpsmithError
+from opsmith.execute.action import Action, Preview, World
+from opsmith.execute.registry import Registry
+from opsmith.execute.resources import hold, let_go
+from opsmith.nouns.plan import Act, ActState, ApprovedPlan, Outcome, PlanState, Step
+from opsmith.seams.ledger import Ledger
+
+# A step is looked at, done, looked at again and perhaps undone, each within its deadline.
+LEASE_DEADLINES = 4
+LEASE_SLACK = timedelta(seconds=30)
+
+Note = Callable[[Act], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """What steps are carried out with.
+
+    note: puts the state of a step on the ledger, durably; when it fails, nothing is done.
+    clock: the time, UTC-aware.
+    """
+
+    actions: Registry
+    world: World
+    ledger: Ledger
+    note: Note
+    clock: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A step that was begun, with what its undo needs."""
+
+    action: Action
+    step: Step
+    preview: Preview
+    act: Act
+
+
+async def carry_out(approved: ApprovedPlan, site: Site) -> Outcome:
+    """Do every step, or undo those that were done. What the ledger refuses is not done.
+
+    Raises `Unreachable` when the ledger stops answering between steps: what was begun is on it.
+    """
+    held: list[str] = []
+    try:
+        holder = await _take_all(approved, held, site)
+        if holder:
+            return Outcome(plan=approved.plan.id, state=PlanState.FAILED, says=holder)
+        return await _steps(approved, site)
+    finally:
+        for key in held:
+            await let_go(site.ledger, key, plan=approved.plan.id, now=site.clock())
+
+
+async def _take_all(approved: ApprovedPlan, held: list[str], site: Site) -> str:
+    """Hold every resource until the last undo, in one order for all plans so that none waits.
+
+    Gives why not, empty when all are held.
+    """
+    plan = approved.plan
+    deadlines = sum(site.actions.get(one.order.action).spec.deadline_s for one in plan.steps)
+    lease = LEASE_SLACK + timedelta(seconds=LEASE_DEADLINES * deadlines)
+    for key in sorted({step.resource for step in plan.steps}):
+        holder = await hold(site.ledger, key, plan=plan.id, now=site.clock(), lease=lease)
+        if holder is not None:
+            return f"{key} is held by {holder}; nothing was done."
+        held.append(key)
+    return ""
+
+
+async def _steps(approved: ApprovedPlan, site: Site) -> Outcome:
+    done: list[_Begun] = []
+    for number, step in enumerate(approved.plan.steps):
+        begun, trouble = await _one(approved.plan.id, number, step, site)
+        if begun is not None:
+            done.append(begun)
+        if trouble:
+            return await _stop(approved, done, f"Step {number + 1}: {trouble}", site)
+    acts = tuple(begun.act for begun in done)
+    says = f"{len(acts)} of {len(acts)} steps done and verified."
+    return Outcome(plan=approved.plan.id, state=PlanState.DONE, says=says, acts=acts)
+
+
+async def _one(plan: str, number: int, step: Step, site: Site) -> tuple[_Begun | None, str]:
+    """One step: (what was begun, what went wrong); not begun when it is not as it was planned."""
+    action = site.actions.checked(step.order)
+    within = action.spec.deadline_s
+    try:
+        async with asyncio.timeout(within):
+            preview = await action.dry_run(step.order, site.world)
+    except (OpsmithError, TimeoutError) as error:
+        return None, _said(error)
+    if preview.version != step.version:
+        return None, f"{step.order.target} has changed since the plan was made; plan again."
+    act = Act(
+        plan=plan, number=number, order=step.order, state=ActState.STARTED, before=preview.before
+    )
+    await site.note(act)
+    begun = _Begun(action=action, step=step, preview=preview, act=act)
+    try:
+        async with asyncio.timeout(within):
+            says = await action.apply(step.order, preview, site.world)
+    except (OpsmithError, TimeoutError) as error:
+        return await _kept(begun, ActState.FAILED, _said(error), site), _said(error)
+    begun = await _kept(begun, ActState.APPLIED, says, site)
+    return await _verified(begun, site)
+
+
+async def _verified(begun: _Begun, site: Site) -> tuple[_Begun, str]:
+    try:
+        async with asyncio.timeout(begun.action.spec.deadline_s):
+            finding = await begun.action.verify(begun.step.order, begun.preview, site.world)
+    except (OpsmithError, TimeoutError) as error:
+        return begun, f"it could not be verified: {_said(error)}"
+    if not finding.holds:
+        return begun, finding.says
+    return await _kept(begun, ActState.VERIFIED, finding.says, site), ""
+
+
+async def _stop(approved: ApprovedPlan, done: Sequence[_Begun], why: str, site: Site) -> Outcome:
+    """Undo what was begun, last first; what cannot be undone is said."""
+    acts = [await _undone(begun, site) for begun in reversed(done)]
+    left = [act for act in acts if act.state is not ActState.UNDONE]
+    state = PlanState.FAILED if left else PlanState.UNDONE
+    tail = "".join(f" Step {act.number + 1} stays as it is: {act.says}" for act in left)
+    says = why + (tail or (" What was done before is undone." if acts else ""))
+    return Outcome(plan=approved.plan.id, state=state, says=says, acts=tuple(reversed(acts)))
+
+
+async def _undone(begun: _Begun, site: Site) -> Act:
+    if begun.step.irreversible:
+        says = f"{begun.act.says} It cannot be undone: {begun.step.irreversible}".strip()
+        return replace(begun.act, says=says)
+    try:
+        async with asyncio.timeout(begun.action.spec.deadline_s):
+            says = await begun.action.undo(begun.step.order, begun.preview, site.world)
+    except (OpsmithError, TimeoutError) as error:
+        return (await _kept(begun, ActState.UNDO_FAILED, _said(error), site)).act
+    return (await _kept(begun, ActState.UNDONE, says, site)).act
+
+
+async def _kept(begun: _Begun, state: ActState, says: str, site: Site) -> _Begun:
+    act = replace(begun.act, state=state, says=says)
+    await site.note(act)
+    return replace(begun, act=act)
+
+
+def _said(error: OpsmithError | TimeoutError) -> str:
+    return str(error) if isinstance(error, OpsmithError) else "the deadline passed."

@@ -1,0 +1,122 @@
+"""Registry: the actions there are; an incomplete one, or a second of one name, is refused."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+
+from jsonschema import Draft7Validator
+from jsonschema.exceptions import SchemaError
+
+from opsmith.errors import BadInput, HouseError, NotFound
+from opsmith.execute.action import Action, ActionSpec
+from opsmith.nouns.plan import Order
+
+_NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+")
+_PARTS = ("resource", "dry_run", "apply", "verify", "undo")
+_AWAITED = ("dry_run", "apply", "verify", "undo")
+# No single value of an order is longer; what is (a whole file) has no place in an order.
+LONGEST_VALUE = 65_536
+
+
+class Registry:
+    """The actions by name. Raises `HouseError` that says what an action lacks."""
+
+    def __init__(self, actions: Iterable[Action]) -> None:
+        self._actions: dict[str, Action] = {}
+        for action in actions:
+            faults = lacks(action)
+            name = action.spec.name if hasattr(action, "spec") else type(action).__name__
+            if faults:
+                raise HouseError(f"The action {name} is refused: {'; '.join(faults)}.")
+            if name in self._actions:
+                raise HouseError(f"There are two actions named {name}.")
+            self._actions[name] = action
+
+    def __iter__(self) -> Iterator[Action]:
+        """The actions by name."""
+        return (self._actions[name] for name in sorted(self._actions))
+
+    def get(self, name: str) -> Action:
+        """The action of this name. Raises `NotFound`."""
+        if name not in self._actions:
+            raise NotFound(
+                f"There is no action {name[:60]!r}.", hint=f"There are {', '.join(self._names())}."
+            )
+        return self._actions[name]
+
+    def checked(self, order: Order) -> Action:
+        """The action that `order` names, once its target and values fit. Raises `BadInput`."""
+        action = self.get(order.action)
+        spec = action.spec
+        if order.target.kind not in spec.targets:
+            kinds = ", ".join(sorted(spec.targets))
+            raise BadInput(f"{spec.name} works on {kinds}, not on {order.target}.")
+        _check_values(order, spec)
+        return action
+
+    def _names(self) -> list[str]:
+        return sorted(self._actions)
+
+
+def lacks(action: Action) -> list[str]:
+    """What an action must have and has not, in words; empty when it is whole."""
+    spec = getattr(action, "spec", None)
+    if not isinstance(spec, ActionSpec):
+        return ["it has no spec"]
+    faults = [f"it has no {part}" for part in _PARTS if not callable(getattr(action, part, None))]
+    faults += [
+        f"its {part} is not a coroutine"
+        for part in _AWAITED
+        if callable(getattr(action, part, None))
+        and not inspect.iscoroutinefunction(getattr(action, part))
+    ]
+    return faults + _spec_faults(spec)
+
+
+def _spec_faults(spec: ActionSpec) -> list[str]:
+    said = {
+        "its name is not noun.verb": not _NAME.fullmatch(spec.name),
+        "it has no title": not spec.title.strip(),
+        "it does not say what rights it needs": not spec.rights.strip(),
+        "it works on nothing": not spec.targets,
+        "it says neither how it is undone nor why it cannot be": bool(spec.undo.strip())
+        == bool(spec.irreversible.strip()),
+        "its deadline is not above 0": not spec.deadline_s > 0,
+        "its inputs are not closed": spec.inputs.get("additionalProperties") is not False,
+    }
+    faults = [fault for fault, holds in said.items() if holds]
+    try:
+        Draft7Validator.check_schema(dict(spec.inputs))
+    except SchemaError as error:
+        faults.append(f"its inputs are no JSON Schema: {error.message}")
+    return faults
+
+
+def _check_values(order: Order, spec: ActionSpec) -> None:
+    plain = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in order.values.items()
+    }
+    for name, value in order.values.items():
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str):
+                _check_text(text, f"{spec.name}: {name}")
+    errors = sorted(Draft7Validator(dict(spec.inputs)).iter_errors(plain), key=str)
+    if errors:
+        where = "/".join(map(str, errors[0].absolute_path))
+        at = f" at {where}" if where else ""
+        raise BadInput(f"{spec.name}{at}: {errors[0].message[:300]}.")
+
+
+def _check_text(text: str, where: str) -> None:
+    """Whatever an action does with a text, these are never meant."""
+    if len(text) > LONGEST_VALUE:
+        raise BadInput(f"{where} is longer than {LONGEST_VALUE} characters.")
+    if "\0" in text:
+        raise BadInput(f"{where} holds a NUL character.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise BadInput(f"{where} holds half a character.") from error

@@ -1,0 +1,52 @@
+"""Resources: what a step touches is held by one plan at a time, for so long and no longer."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+
+from opsmith.errors import Conflict
+from opsmith.nouns.record import Entry, Record
+from opsmith.seams.ledger import Ledger, Seen, Wanted
+
+RESOURCE = "resource"
+
+
+async def hold(
+    ledger: Ledger, key: str, *, plan: str, now: datetime, lease: timedelta
+) -> str | None:
+    """Take `key` for `plan`; None when it is now held, else the plan that has it.
+
+    A lease that ran out (its holder died) is taken over. Raises `Unreachable` when the ledger
+    does not answer: then nothing is held.
+    """
+    newest = await ledger.read(Wanted(kind=RESOURCE, subject=key, latest=True, limit=1))
+    holder, until = _holder(newest[0]) if newest else ("", now)
+    if holder not in ("", plan) and until > now:
+        return holder
+    seen = Seen(kind=RESOURCE, subject=key, seq=newest[0].seq if newest else 0)
+    try:
+        await ledger.append(
+            [_entry(key, plan, now=now, until=now + lease)], durable=True, seen=[seen]
+        )
+    except Conflict:
+        return "another plan"
+    return None
+
+
+async def let_go(ledger: Ledger, key: str, *, plan: str, now: datetime) -> None:
+    """Give `key` back, if `plan` still has it."""
+    newest = await ledger.read(Wanted(kind=RESOURCE, subject=key, latest=True, limit=1))
+    if newest and _holder(newest[0])[0] == plan:
+        seen = Seen(kind=RESOURCE, subject=key, seq=newest[0].seq)
+        await ledger.append([_entry(key, "", now=now, until=now)], durable=False, seen=[seen])
+
+
+def _entry(key: str, plan: str, *, now: datetime, until: datetime) -> Entry:
+    body = json.dumps({"plan": plan, "until": until.isoformat()})
+    return Entry(kind=RESOURCE, subject=key, body=body, at=now)
+
+
+def _holder(record: Record) -> tuple[str, datetime]:
+    body = json.loads(record.entry.body)
+    return str(body["plan"]), datetime.fromisoformat(body["until"])

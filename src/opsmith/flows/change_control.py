@@ -1,0 +1,297 @@
+"""change_control: a plan is proposed, judged, approved, carried out; each state on the ledger.
+
+Whatever is in doubt closes the door: an unreadable policy, a ledger that does not write, a clock
+that jumped, approvals that are gone, a queue that does not answer. Then the answer is `Denied`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, to_act, to_dossier
+from opsmith.errors import BadInput, Conflict, NotFound, OpsmithError
+from opsmith.execute.action import World
+from opsmith.execute.carry_out import Site, carry_out
+from opsmith.execute.registry import Registry
+from opsmith.nouns.clock import SLACK, Clock
+from opsmith.nouns.plan import (
+    OPEN,
+    Act,
+    Autonomy,
+    Check,
+    Denied,
+    Dossier,
+    Judgement,
+    Order,
+    Outcome,
+    Plan,
+    PlanState,
+    Step,
+)
+from opsmith.nouns.record import Record
+from opsmith.plan.approvals import LIFETIME, approve, leave
+from opsmith.plan.judge import Circumstances, judge
+from opsmith.plan.policy import Policy
+from opsmith.seams.ledger import Ledger, Seen, Wanted
+
+# How many plans are shown; older ones are reached by their id.
+MOST_SHOWN = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who asks. role: as the principals file says; tenant: for whom."""
+
+    name: str
+    role: str = "operator"
+    tenant: str = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What somebody wants done, and why. checks: how it is told whether it helped."""
+
+    orders: tuple[Order, ...]
+    why: str
+    incident: str = ""
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guards:
+    """What must be beyond doubt before anything is done.
+
+    policy: reads the policy anew; raises `OpsmithError` when it cannot. clock: both clocks.
+    autonomy: how far each class of actions may go by itself.
+    others: each raises `OpsmithError` when what it is named for does not answer.
+    """
+
+    policy: Callable[[], Policy]
+    clock: Callable[[], Clock]
+    autonomy: Callable[[], Awaitable[Mapping[str, Autonomy]]]
+    others: Mapping[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
+
+
+class ChangeControl:
+    """Takes a plan from its proposal to its outcome.
+
+    fresh_name: gives names for approvals that nobody can guess.
+    lifetime: how long an approval holds.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        actions: Registry,
+        world: World,
+        guards: Guards,
+        fresh_name: Callable[[], str],
+        lifetime: timedelta = LIFETIME,
+    ) -> None:
+        self._ledger = ledger
+        self._actions = actions
+        self._world = world
+        self._guards = guards
+        self._fresh_name = fresh_name
+        self._lifetime = lifetime
+
+    async def propose(self, proposal: Proposal, *, by: Principal) -> Dossier:
+        """Rehearse every step, judge the plan and keep it.
+
+        Raises `BadInput` or `NotFound` for an order that no action takes, `Unreachable` when a
+        target cannot be looked at or the ledger does not write.
+        """
+        if not proposal.why.strip():
+            raise BadInput("A plan says why it is made.")
+        clock = self._guards.clock()
+        steps = [await self._rehearsed(order) for order in proposal.orders]
+        plan = Plan(
+            steps=tuple(step for step, _ in steps),
+            why=proposal.why,
+            made_at=clock.now,
+            made_by=by.name,
+            tenant=by.tenant,
+            incident=proposal.incident,
+            checks=proposal.checks,
+        )
+        owners = sorted({owner for _, owner in steps if owner})
+        judgement = _owned(owners) if owners else await self._judge(plan, by, clock)
+        dossier = Dossier(
+            plan=plan, state=PlanState.PROPOSED, judgement=judgement, clock=str(clock)
+        )
+        await self._keep(dossier, by=by, seen=0)
+        return dossier
+
+    async def plans(self) -> tuple[Dossier, ...]:
+        """Every plan as it stands, the one that changed last first."""
+        wanted = Wanted(kind=PLAN, latest=True, limit=MOST_SHOWN)
+        return tuple(to_dossier(record) for record in reversed(await self._ledger.read(wanted)))
+
+    async def plan(self, name: str) -> Dossier:
+        """The plan with this id. Raises `NotFound`."""
+        return to_dossier(await self._record(name))
+
+    async def acts(self, name: str) -> tuple[Act, ...]:
+        """What was begun of a plan, in order, each as it stands."""
+        steps = (await self.plan(name)).plan.steps
+        found = [
+            await self._ledger.read(Wanted(kind=ACT, subject=f"{name}/{n}", latest=True, limit=1))
+            for n in range(len(steps))
+        ]
+        return tuple(to_act(records[0]) for records in found if records)
+
+    async def approve(self, name: str, *, by: Principal) -> Dossier | Denied:
+        """Say yes to a plan; it still takes a `run` to carry it out."""
+        record = await self._record(name)
+        dossier = to_dossier(record)
+        if dossier.plan.tenant != by.tenant:
+            return Denied(rule="tenant", reason=f"The plan belongs to {dossier.plan.tenant}.")
+        try:
+            policy = self._guards.policy()
+        except OpsmithError as error:
+            return Denied(rule="policy", reason=str(error))
+        if not policy.lets_approve(by.role):
+            return Denied(rule="approver_roles", reason=f"The role {by.role} may not approve.")
+        clock = self._guards.clock()
+        given = approve(
+            dossier,
+            approver=by.name,
+            clock=clock,
+            name=self._fresh_name(),
+            lifetime=self._lifetime,
+        )
+        if isinstance(given, Denied):
+            return given
+        approved = replace(
+            dossier,
+            state=PlanState.APPROVED,
+            approvals=(*dossier.approvals, given),
+            notes=(*dossier.notes, f"{by.name} approved"),
+        )
+        await self._keep(approved, by=by, seen=record.seq)
+        return approved
+
+    async def reject(self, name: str, *, by: Principal, why: str = "") -> Dossier:
+        """Say no; the plan is never carried out. Raises `BadInput` when it is past that."""
+        record = await self._record(name)
+        dossier = to_dossier(record)
+        if dossier.state not in OPEN:
+            raise BadInput(f"The plan {name} is {dossier.state} and cannot be rejected.")
+        note = f"{by.name} rejected it" + (f": {why}" if why else "")
+        rejected = replace(dossier, state=PlanState.REJECTED, notes=(*dossier.notes, note))
+        await self._keep(rejected, by=by, seen=record.seq)
+        return rejected
+
+    async def run(self, name: str, *, by: Principal) -> Outcome | Denied:
+        """Carry a plan out, if everything still stands as when it was approved.
+
+        Raises `NotFound`; `Unreachable` when the ledger is lost while it runs.
+        """
+        try:
+            record = await self._record(name)
+        except NotFound:
+            raise
+        except OpsmithError as error:
+            return Denied(rule="ledger", reason=str(error))
+        dossier = to_dossier(record)
+        doubt = await self._doubt(dossier)
+        if doubt is not None:
+            return doubt
+        clock = self._guards.clock()
+        judgement = await self._judge(dossier.plan, _proposer(dossier, by), clock)
+        approved = leave(dossier, judgement, clock=clock)
+        if isinstance(approved, Denied):
+            return approved
+        running = replace(dossier, state=PlanState.RUNNING, judgement=judgement)
+        try:
+            kept = await self._keep(running, by=by, seen=record.seq)
+        except Conflict:
+            return Denied(rule="approvals", reason="Somebody else has just used this plan.")
+        except OpsmithError as error:
+            return Denied(rule="ledger", reason=str(error))
+        outcome = await carry_out(approved, self._site(by))
+        ended = replace(running, state=outcome.state, notes=(*running.notes, outcome.says))
+        await self._keep(ended, by=by, seen=kept.seq)
+        return outcome
+
+    async def _rehearsed(self, order: Order) -> tuple[Step, str]:
+        action = self._actions.checked(order)
+        preview = await action.dry_run(order, self._world)
+        step = Step(
+            order=order,
+            risk=action.spec.risk,
+            resource=action.resource(order),
+            version=preview.version,
+            preview=preview.says,
+            irreversible=action.spec.irreversible,
+        )
+        return step, preview.owner
+
+    async def _judge(self, plan: Plan, by: Principal, clock: Clock) -> Judgement:
+        try:
+            policy = self._guards.policy()
+        except OpsmithError as error:
+            return Denied(rule="policy", reason=str(error))
+        try:
+            autonomy = await self._guards.autonomy()
+        except OpsmithError as error:
+            return Denied(rule="ledger", reason=str(error))
+        circumstances = Circumstances(
+            principal=by.name, role=by.role, at=clock.now, autonomy=autonomy
+        )
+        return judge(plan, policy, circumstances)
+
+    async def _doubt(self, dossier: Dossier) -> Denied | None:
+        """The first thing that is in doubt, if any."""
+        clock = self._guards.clock()
+        if clock.now < dossier.plan.made_at - SLACK or clock.jumped_since(dossier.clock):
+            return Denied(rule="clock", reason="The clock was set since the plan was made.")
+        for name, probe in self._guards.others.items():
+            try:
+                await probe()
+            except OpsmithError as error:
+                return Denied(rule=name, reason=str(error))
+        return None
+
+    def _site(self, by: Principal) -> Site:
+        async def note(act: Act) -> None:
+            now = self._guards.clock().now
+            entry = of_act(act, at=now, principal=by.name, tenant=by.tenant)
+            await self._ledger.append([entry], durable=True)
+
+        return Site(
+            actions=self._actions,
+            world=self._world,
+            ledger=self._ledger,
+            note=note,
+            clock=lambda: self._guards.clock().now,
+        )
+
+    async def _record(self, name: str) -> Record:
+        found = await self._ledger.read(Wanted(kind=PLAN, subject=name, latest=True, limit=1))
+        if not found:
+            raise NotFound(f"There is no plan {name[:80]!r}.", hint="See `opsmith plans list`.")
+        return found[0]
+
+    async def _keep(self, dossier: Dossier, *, by: Principal, seen: int) -> Record:
+        """Write the new state of a plan over the one that was seen. Raises `Conflict`."""
+        entry = of_dossier(dossier, at=self._guards.clock().now, principal=by.name)
+        expected = Seen(kind=PLAN, subject=dossier.plan.id, seq=seen)
+        (record,) = await self._ledger.append([entry], durable=True, seen=[expected])
+        return record
+
+
+def _owned(owners: Sequence[str]) -> Denied:
+    """What a GitOps tool keeps would be changed back; its owner wants a patch instead."""
+    return Denied(
+        rule="owner",
+        reason=f"The target is kept as it is by {', '.join(owners)}; give its owner a patch.",
+    )
+
+
+def _proposer(dossier: Dossier, by: Principal) -> Principal:
+    """Policy asks about who proposed it, in the role of whoever runs it now."""
+    return replace(by, name=dossier.plan.made_by)

@@ -1,0 +1,389 @@
+"""A plan from its proposal to its outcome, and every door that closes."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import timedelta
+from importlib.resources import files
+
+import pytest
+import yaml
+
+from opsmith.audit.states import ACT, PLAN
+from opsmith.errors import BadInput, Conflict, NotFound, Unreachable
+from opsmith.execute.registry import Registry
+from opsmith.execute.resources import hold, let_go
+from opsmith.flows.change_control import ChangeControl, Guards, Principal, Proposal
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.plan import (
+    ActState,
+    Autonomy,
+    Denied,
+    Dossier,
+    NeedsApproval,
+    Order,
+    Outcome,
+    PlanState,
+)
+from opsmith.nouns.record import Entry, Record
+from opsmith.nouns.task import Risk
+from opsmith.plan.policy import Policy, policy_from
+from opsmith.seams.ledger import Seen, Wanted
+from opsmith.testing.acting import DialReach, HandClock, OneWay, TurnDial
+from opsmith.testing.ledger import MemoryLedger
+
+ADA, BOB = Principal(name="ada"), Principal(name="bob")
+
+
+class SickLedger(MemoryLedger):
+    """Stops writing, or reading, when told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.full_after = 1_000
+        self.gone = False
+
+    async def append(self, entries, *, durable, seen=()):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+        self.full_after -= 1
+        if self.full_after < 0:
+            raise Unreachable("The ledger cannot be used: the disk is full.")
+        return await super().append(entries, durable=durable, seen=seen)
+
+    async def read(self, wanted: Wanted) -> tuple[Record, ...]:
+        if self.gone:
+            raise Unreachable("The ledger cannot be used: it is locked.")
+        found = await super().read(wanted)
+        await asyncio.sleep(0)  # as a real one: others may write before the reader goes on
+        return found
+
+
+class House:
+    """A change control over two dials, with everything in reach of the test."""
+
+    def __init__(self, *, risk: Risk = Risk.CHANGE, irreversible: str = "") -> None:
+        self.dials = DialReach({"cart": 1, "pay": 5})
+        self.ledger = SickLedger()
+        self.clock = HandClock()
+        self.policy_text = (files("opsmith.plan") / "default_policy.yaml").read_text("utf-8")
+        self.queue_up = True
+        self.autonomy: dict[str, Autonomy] = {}
+        self._names = iter(f"approval-{n}" for n in range(100))
+        self.action = TurnDial(risk=risk, irreversible=irreversible, deadline_s=0.2)
+        self.control = ChangeControl(
+            self.ledger,
+            actions=Registry([self.action]),
+            world=OneWay(way=self.dials),
+            guards=Guards(
+                policy=self._policy,
+                clock=self.clock,
+                autonomy=self._autonomy,
+                others={"queue": self._queue},
+            ),
+            fresh_name=lambda: next(self._names),
+        )
+
+    def _policy(self) -> Policy:
+        return policy_from(yaml.safe_load(self.policy_text))
+
+    async def _autonomy(self) -> Mapping[str, Autonomy]:
+        return self.autonomy
+
+    async def _queue(self) -> None:
+        if not self.queue_up:
+            raise Unreachable("The queue does not answer.")
+
+    async def propose(self, **turns: int) -> Dossier:
+        orders = tuple(
+            Order(action="dial.turn", target=Entity.service(name), values={"to": to})
+            for name, to in turns.items()
+        )
+        return await self.control.propose(Proposal(orders=orders, why="it is ill"), by=ADA)
+
+    async def approved(self, *who: Principal, **turns: int) -> str:
+        name = (await self.propose(**turns)).plan.id
+        for one in who or (ADA,):
+            assert isinstance(await self.control.approve(name, by=one), Dossier)
+        return name
+
+    async def run(self, name: str) -> Outcome | Denied:
+        return await self.control.run(name, by=ADA)
+
+
+async def test_an_approved_plan_is_carried_out_verified_and_on_the_ledger() -> None:
+    house = House()
+
+    outcome = await house.run(await house.approved(cart=3, pay=6))
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.DONE
+    assert house.dials.dials == {"cart": 3, "pay": 6}
+    states = [r.entry.body for r in await house.ledger.read(Wanted(kind=ACT))]
+    assert ['"started"' in one for one in states] == [True, False, False, True, False, False]
+    assert (await house.ledger.verify()).whole
+    (act, _) = await house.control.acts(outcome.plan)
+    assert act.state is ActState.VERIFIED
+    assert act.before == {"at": 1}
+
+
+async def test_a_plan_says_what_it_would_do_before_anybody_approves() -> None:
+    house = House()
+
+    dossier = await house.propose(cart=3)
+
+    assert dossier.plan.steps[0].preview == "service:cart goes from 1 to 3"
+    assert dossier.judgement == NeedsApproval(rule="changes ask", approvers=1)
+    assert house.dials.turns == 0
+    assert await house.control.plans() == (dossier,)
+
+
+async def test_without_approval_nothing_is_done() -> None:
+    house = House()
+
+    answer = await house.run((await house.propose(cart=3)).plan.id)
+
+    assert isinstance(answer, Denied)
+    assert house.dials.turns == 0
+
+
+async def test_an_approval_is_used_once() -> None:
+    house = House()
+    name = await house.approved(cart=3)
+
+    both = await asyncio.gather(house.run(name), house.run(name))
+    again = await house.run(name)
+
+    assert sum(isinstance(one, Outcome) for one in both) == 1
+    assert isinstance(again, Denied)
+    assert house.dials.turns == 1
+
+
+async def test_destruction_waits_for_a_second_principal() -> None:
+    house = House(risk=Risk.DESTRUCTIVE)
+    name = await house.approved(ADA, cart=3)
+
+    first = await house.run(name)
+    await house.control.approve(name, by=BOB)
+    second = await house.run(name)
+
+    assert isinstance(first, Denied)
+    assert isinstance(second, Outcome)
+
+
+async def test_a_target_that_changed_since_is_left_alone() -> None:
+    house = House()
+    name = await house.approved(cart=3)
+    house.dials.dials["cart"] = 2
+
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert "has changed" in outcome.says
+    assert house.dials.dials["cart"] == 2
+
+
+async def test_a_step_that_does_not_hold_is_undone_with_those_before_it() -> None:
+    house = House()
+    house.dials.sticky.add("pay")
+
+    outcome = await house.run(await house.approved(cart=3, pay=6))
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert house.dials.dials == {"cart": 1, "pay": 5}
+    assert "should be at 6" in outcome.says
+
+
+async def test_a_step_past_its_deadline_is_undone_and_an_undo_that_fails_is_said() -> None:
+    house = House()
+    name = await house.approved(cart=3)
+    house.dials.slow_s = 1.0
+
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.FAILED
+    assert "stays as it is" in outcome.says
+
+
+async def test_what_cannot_be_undone_is_left_and_said() -> None:
+    house = House(irreversible="a turned dial is turned")
+    house.dials.sticky.add("cart")
+
+    outcome = await house.run(await house.approved(cart=3))
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.FAILED
+    assert "cannot be undone: a turned dial is turned" in outcome.says
+
+
+async def test_a_step_that_cannot_be_looked_at_again_counts_as_not_done() -> None:
+    house = House()
+    name = await house.approved(cart=3, pay=6)
+    send = house.dials.send
+
+    async def then_break(*given: object, **named: object):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        reply = await send(*given, **named)  # type: ignore[arg-type]
+        house.dials.broken.add("cart")
+        return reply
+
+    house.dials.send = then_break  # type: ignore[method-assign]
+
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert "could not be verified" in outcome.says
+    assert house.dials.dials["pay"] == 5
+
+
+async def test_two_plans_on_one_resource_never_overlap() -> None:
+    house = House()
+    first, second = await house.approved(cart=3), await house.approved(cart=4)
+    house.dials.slow_s = 0.05
+
+    outcomes = await asyncio.gather(house.run(first), house.run(second))
+
+    assert sorted(o.state for o in outcomes if isinstance(o, Outcome)) == ["done", "failed"]
+    assert "held by" in " ".join(o.says for o in outcomes if isinstance(o, Outcome))
+
+
+async def test_a_resource_is_free_again_when_its_holder_died_and_only_its_holder_frees_it() -> (
+    None
+):
+    house = House()
+    now, lease = house.clock.now, timedelta(seconds=10)
+
+    assert await hold(house.ledger, "cart", plan="a", now=now, lease=lease) is None
+    assert await hold(house.ledger, "cart", plan="b", now=now, lease=lease) == "a"
+    await let_go(house.ledger, "cart", plan="b", now=now)
+    assert await hold(house.ledger, "cart", plan="b", now=now, lease=lease) == "a"
+    assert await hold(house.ledger, "cart", plan="b", now=now + lease, lease=lease) is None
+
+
+async def test_of_two_that_reach_for_a_free_resource_one_gets_it() -> None:
+    house = House()
+    now, lease = house.clock.now, timedelta(seconds=10)
+
+    got = await asyncio.gather(
+        *(hold(house.ledger, "cart", plan=name, now=now, lease=lease) for name in "abc")
+    )
+
+    assert got.count(None) == 1
+
+
+async def test_what_a_gitops_tool_keeps_is_not_changed_live() -> None:
+    house = House()
+    house.dials.owners["cart"] = "argocd application shop"
+
+    dossier = await house.propose(cart=3)
+
+    assert isinstance(dossier.judgement, Denied)
+    assert "argocd application shop" in dossier.judgement.reason
+    assert isinstance(await house.control.approve(dossier.plan.id, by=ADA), Denied)
+
+
+async def test_a_rejected_plan_is_never_carried_out() -> None:
+    house = House()
+    name = await house.approved(cart=3)
+
+    rejected = await house.control.reject(name, by=BOB, why="not tonight")
+
+    assert rejected.notes[-1] == "bob rejected it: not tonight"
+    assert isinstance(await house.run(name), Denied)
+    with pytest.raises(BadInput, match="rejected"):
+        await house.control.reject(name, by=BOB)
+
+
+async def test_only_roles_that_policy_names_approve_and_only_in_their_tenant() -> None:
+    house = House()
+    house.policy_text += "approver_roles: [lead]\n"
+    name = (await house.propose(cart=3)).plan.id
+
+    assert isinstance(await house.control.approve(name, by=ADA), Denied)
+    other = Principal(name="eve", role="lead", tenant="elsewhere")
+    assert isinstance(await house.control.approve(name, by=other), Denied)
+    lead = Principal(name="eve", role="lead")
+    assert isinstance(await house.control.approve(name, by=lead), Dossier)
+
+
+async def test_a_plan_needs_a_reason_a_step_and_a_name_that_is_known() -> None:
+    house = House()
+
+    with pytest.raises(BadInput, match="at least one step"):
+        await house.propose()
+    with pytest.raises(BadInput, match="why"):
+        await house.control.propose(Proposal(orders=(), why=" "), by=ADA)
+    with pytest.raises(NotFound):
+        await house.run("plan-0")
+
+
+async def test_two_yes_at_once_are_not_lost_unseen() -> None:
+    house = House(risk=Risk.DESTRUCTIVE)
+    name = (await house.propose(cart=3)).plan.id
+
+    both = await asyncio.gather(
+        house.control.approve(name, by=ADA),
+        house.control.approve(name, by=BOB),
+        return_exceptions=True,
+    )
+
+    assert [isinstance(one, Conflict) for one in both].count(True) == 1
+
+
+async def test_a_ledger_lost_while_a_plan_runs_stops_it_before_the_next_change() -> None:
+    house = House()
+    name = await house.approved(cart=3, pay=6)
+    # Running, two resources held, step one begun, then full.
+    house.ledger.full_after = 4
+
+    with pytest.raises(Unreachable):
+        await house.run(name)
+
+    assert house.dials.dials["pay"] == 5
+
+
+DOUBTS = ("policy", "ledger full", "ledger locked", "clock", "queue", "approvals")
+KINDS = {
+    "a change": (Risk.CHANGE, ""),
+    "a change for good": (Risk.CHANGE, "for good"),
+    "a destruction": (Risk.DESTRUCTIVE, ""),
+    "a read": (Risk.READ, ""),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("doubt", DOUBTS)
+async def test_whatever_is_in_doubt_closes_the_door(doubt: str, kind: str) -> None:
+    risk, irreversible = KINDS[kind]
+    house = House(risk=risk, irreversible=irreversible)
+    name = await house.approved(ADA, BOB, cart=3)
+    await _break(house, doubt, name)
+
+    answer = await house.run(name)
+
+    assert isinstance(answer, Denied), doubt
+    assert house.dials.turns == 0
+
+
+async def _break(house: House, doubt: str, name: str) -> None:
+    match doubt:
+        case "policy":
+            house.policy_text = "rules: nonsense"
+        case "ledger full":
+            house.ledger.full_after = 0
+        case "ledger locked":
+            house.ledger.gone = True
+        case "clock":
+            house.clock.is_set(3600)
+        case "queue":
+            house.queue_up = False
+        case _:
+            await _lose_approvals(house, name)
+
+
+async def _lose_approvals(house: House, name: str) -> None:
+    """Approvals are part of the plan's newest state; without it there is nothing to run."""
+    newest = await house.ledger.read(Wanted(kind=PLAN, subject=name, latest=True))
+    body = newest[0].entry.body.replace('"approved"', '"rejected"')
+    torn = Entry(kind=PLAN, subject=name, body=body, at=house.clock.now)
+    seen = Seen(kind=PLAN, subject=name, seq=newest[0].seq)
+    await house.ledger.append([torn], durable=True, seen=[seen])
