@@ -17,7 +17,7 @@ from opsmith.nouns.entity import Entity
 from opsmith.nouns.incident import Blame, Incident
 
 if TYPE_CHECKING:
-    from opsmith.wiring.live import Watch
+    from opsmith.wiring.standing import Watch
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ def split(name: str, alerts: tuple[str, ...], output: str) -> None:
 def _with_watch(act: Callable[[Watch], Awaitable[T]]) -> T:
     """Do something with the incidents on the ledger; a running `opsmith up` hears of it."""
     from opsmith import settings
-    from opsmith.wiring.live import standing_watch
+    from opsmith.wiring.standing import standing_watch
 
     async def done() -> T:
         async with standing_watch(settings.load()) as watch:

@@ -89,8 +89,14 @@ class Watch:
             if incident.firing:
                 self._start_looking(incident.id)
 
-    async def tick(self) -> None:
-        """Resolve what has been calm for long enough; call every now and then."""
+    async def tick(self, firing: Sequence[Episode] = ()) -> None:
+        """Resolve what has been calm for long enough; call every now and then.
+
+        firing: the alerts that fire now. One whose round no incident has seen is taken here:
+        its process ended between writing it down and placing it.
+        """
+        if forgotten := [episode for episode in firing if not self._has_seen(episode)]:
+            await self.take(forgotten)
         async with self._taking_turns():
             now = self._clock()
             calm = [
@@ -189,6 +195,14 @@ class Watch:
             incident = to_incident(record)
             self._incidents[incident.id] = incident
             self._read_to = record.seq
+
+    def _has_seen(self, episode: Episode) -> bool:
+        """Whether an incident, ended or not, changed with this round of the alert or after."""
+        return any(
+            incident.updated_at >= episode.turns[-1]
+            for incident in self._incidents.values()
+            if any(m.fingerprint == episode.alert.fingerprint for m in incident.members)
+        )
 
     def _place(
         self, episode: Episode, touched: dict[str, Incident], *, now: datetime

@@ -1,0 +1,127 @@
+"""Looks: one incident investigated with what is known now, its bundle and report kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from opsmith.audit.states import CHANGE, to_change
+from opsmith.flows.capture import Sources, capture
+from opsmith.flows.investigate import investigate
+from opsmith.nouns.diagnosis import Diagnosis, PathWeights
+from opsmith.nouns.episode import Episode
+from opsmith.nouns.incident import Blame, Incident, Verdict
+from opsmith.nouns.report import Report
+from opsmith.nouns.signals import Change
+from opsmith.nouns.topology import Topology
+from opsmith.seams.ledger import Ledger, Wanted
+from opsmith.settings import Settings
+from opsmith.wiring.troubles import Troubles
+from opsmith.wiring.weights import weights
+
+# How many causes a report shows.
+TOP = 5
+# Changes read for one look; older ones are outside any window long before.
+MOST_CHANGES = 100_000
+
+
+class Looks:
+    """Investigates incidents; call it with one.
+
+    episode: the newest state of an alert by its fingerprint. know: is told each topology found.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        ledger: Ledger,
+        sources: Sources,
+        episode: Callable[[str], Episode | None],
+        troubles: Troubles,
+    ) -> None:
+        self._settings = settings
+        self._folder = settings.data_dir / "incidents"
+        self._ledger = ledger
+        self._sources = sources
+        self._episode = episode
+        self._troubles = troubles
+        self.know: Callable[[Topology], None] = lambda _: None
+        self.done = 0
+        self.seconds = 0.0
+
+    def report(self, name: str) -> Path | None:
+        """Where the report of an incident lies. name: the id of an incident that is known."""
+        path = self._folder / name / "report.html"
+        return path if path.exists() else None
+
+    async def __call__(self, incident: Incident) -> Verdict:
+        """Gather what is known, keep it as a bundle, investigate it, keep the report."""
+        began = now()
+        folder = self._folder / incident.id
+        members = (self._episode(member.fingerprint) for member in incident.members)
+        lost = await capture(
+            folder / "bundle",
+            sources=self._sources,
+            episodes=[episode for episode in members if episode is not None],
+            changes=await self._changes(),
+            now=began,
+        )
+        self._troubles.note("prometheus", lost[0] if lost else "")
+        found = await asyncio.to_thread(
+            investigate,
+            folder / "bundle",
+            fitted=weights(self._settings),
+            top=TOP,
+            path_weights=PathWeights.BOTTLENECK,
+        )
+        self.know(found.recording.topology)
+        await asyncio.to_thread(_keep_report, folder, found.report)
+        self.done += 1
+        self.seconds += (now() - began).total_seconds()
+        return verdict(
+            found.diagnosis, rejected=incident.rejected, sentence=found.sentence, at=now()
+        )
+
+    async def _changes(self) -> tuple[Change, ...]:
+        """Every change on the ledger that may still matter."""
+        newest = await self._ledger.read(Wanted(kind=CHANGE, limit=MOST_CHANGES))
+        return tuple(map(to_change, newest))
+
+
+def now() -> datetime:
+    """The clock of the live house, UTC-aware."""
+    return datetime.now(UTC)
+
+
+def verdict(
+    diagnosis: Diagnosis, *, rejected: tuple[Blame, ...], sentence: str, at: datetime
+) -> Verdict:
+    """The diagnosis in short; a cause that a person rejected is not named again."""
+    blames = [(Blame(entity=c.entity, kind=c.kind), c.confidence) for c in diagnosis.causes]
+    standing = [pair for pair in blames if pair[0] not in rejected]
+    blame, confidence = standing[0] if standing else (None, 0.0)
+    if rejected and blames and blames[0][0] in rejected and blame is not None:
+        sentence = f"{blame.entity} is the next likeliest ({blame.kind}); the first was rejected."
+    return Verdict(
+        status=diagnosis.status,
+        blame=blame,
+        confidence=confidence,
+        path=diagnosis.path.entities if diagnosis.path else (),
+        sentence=sentence,
+        found_at=at,
+        onset=diagnosis.onset,
+    )
+
+
+def _keep_report(folder: Path, report: Report) -> None:
+    for name, text in (
+        ("report.html", report.html),
+        ("report.md", report.markdown),
+        ("answer.json", report.json),
+    ):
+        part = folder / f".{name}.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(folder / name)

@@ -1,0 +1,29 @@
+"""What opsmith counts about itself, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class OwnMetrics:
+    """The counters and gauges behind `/metrics`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.alerts = self._counter("opsmith_alerts_received", "Alerts in notifications.")
+        self.looks = self._gauge("opsmith_looks_total", "Investigations done.")
+        self.look_seconds = self._gauge("opsmith_look_seconds_total", "Time spent investigating.")
+        self.partial = self._counter(
+            "opsmith_partial_answers", "Answers that a server itself called incomplete."
+        )
+        self.failed_looks = self._gauge("opsmith_failed_looks", "Investigations that failed.")
+        self.firing = self._gauge("opsmith_firing_alerts", "Alerts firing.")
+        self.incidents = self._gauge("opsmith_incidents", "Incidents known.")
+        self.troubles = self._gauge("opsmith_troubles", "Sources that do not answer.")
+        self.ledger_bytes = self._gauge("opsmith_ledger_bytes", "Size of the ledger on disk.")
+
+    def _counter(self, name: str, words: str) -> Counter:
+        return Counter(name, words, registry=self.registry)
+
+    def _gauge(self, name: str, words: str) -> Gauge:
+        return Gauge(name, words, registry=self.registry)

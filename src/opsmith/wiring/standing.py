@@ -1,0 +1,34 @@
+"""The incidents of the ledger for one word about them, with or without a running `opsmith up`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from opsmith.backends.ledger.sqlite import SqliteLedger
+from opsmith.errors import BadInput
+from opsmith.flows.watch import Watch as Watch  # noqa: PLC0414 - faces know it by this name
+from opsmith.nouns.incident import Incident, Verdict
+from opsmith.settings import Settings
+from opsmith.wiring.looks import now
+
+
+@asynccontextmanager
+async def standing_watch(settings: Settings) -> AsyncIterator[Watch]:
+    """The incidents of the ledger for one word about them; nothing is looked into."""
+
+    async def quiet(incident: Incident) -> None:
+        del incident
+
+    async def no_look(incident: Incident) -> Verdict:
+        raise BadInput(f"Incident {incident.id} is looked into by `opsmith up` alone.")
+
+    ledger = SqliteLedger(settings.data_dir / "ledger.db")
+    watch = Watch(ledger, look=no_look, announce=quiet, clock=now, looks_after_s=())
+    try:
+        await watch.load()
+        yield watch
+    finally:
+        await watch.close()
+        await asyncio.to_thread(ledger.close)
