@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from opsmith.parse.evidence import CHANGES, Guess, guess
-from opsmith.parse.lexicon import joints, phrase
+from opsmith.parse.lexicon import STRONG, joints, phrase
 from opsmith.parse.spans import Tagger
 
-_CONDITIONAL = frozenset({"if", "unless"})
+_CONDITIONAL = frozenset({"if", "unless", "wait"})
 _SOFT = frozenset({"comma", "and", "also", "while"})
 
 
@@ -58,7 +58,23 @@ def segments(text: str) -> list[Segment]:
         place = match.end()
     if text[place:].strip():
         found.append(Segment(text=text[place:].strip(), marks=tuple(marks)))
-    return [replace(segment, guess=guess(segment.text)) for segment in _with_suffixes(found)]
+    whole = _names_back(_with_suffixes(found))
+    return [replace(segment, guess=guess(segment.text)) for segment in whole]
+
+
+def _names_back(found: list[Segment]) -> list[Segment]:
+    """Give a list of names back that "and" cut: `after draining a | and | b run ...`."""
+    ready: list[Segment] = []
+    for segment in found:
+        split = _NAME_THEN_VERB.match(segment.text)
+        last = ready[-1] if ready else None
+        listed = segment.has("and", "comma") and last and last.has("before", "after", "if")
+        if split and last and listed and last.text[-2:-1] == segment.text[:1]:
+            ready[-1] = replace(last, text=f"{last.text} , {split[1]}")
+            ready.append(Segment(text=segment.text[split.end() :].strip(), marks=("comma",)))
+        else:
+            ready.append(segment)
+    return ready
 
 
 @cache
@@ -106,12 +122,17 @@ def steps(text: str, tagger: Tagger) -> list[Step]:
 
 _ACTION = phrase("clauses", "action")
 _CONDITION_END = phrase("clauses", "condition_end")
+_NAME_THEN_VERB = phrase("clauses", "name_then_verb")
+_GERUND = phrase("clauses", "gerund")
 
 
 def _conditions_split(found: list[Segment]) -> list[Segment]:
     """Part a condition from what it asks for when no comma does: "if it's down restart it"."""
     ready: list[Segment] = []
     for segment in found:
+        if segment.has("before", "after") and (pair := _gerund_split(segment)):
+            ready += pair
+            continue
         end = _CONDITION_END.search(segment.text)
         start = end.end() if end else 1
         action = _ACTION.search(segment.text, start) if segment.has(*_CONDITIONAL) else None
@@ -124,16 +145,37 @@ def _conditions_split(found: list[Segment]) -> list[Segment]:
     return [_as_condition(ready, place) for place in range(len(ready))]
 
 
+def _gerund_split(segment: Segment) -> list[Segment]:
+    """`before draining a silence b`: a command follows what is only spoken of; else nothing."""
+    spoken = _GERUND.match(segment.text)
+    action = _ACTION.search(segment.text, spoken.end()) if spoken else None
+    if action is None:
+        return []
+    head, tail = segment.text[: action.start()].strip(), segment.text[action.start() :].strip()
+    first, second = guess(head), guess(tail)
+    if not (first and first.strong and second and second.strong):
+        return []
+    return [
+        replace(segment, text=head, guess=first),
+        Segment(text=tail, marks=("comma",), guess=second),
+    ]
+
+
 def _as_condition(found: list[Segment], place: int) -> Segment:
     """In Chinese 就 alone makes what stands before it a condition: "不健康就重启"."""
     segment = found[place]
     follows = found[place + 1] if place + 1 < len(found) else None
     if follows and follows.has("case"):
         return replace(segment, marks=(*segment.marks, "if"))
+    asked = segment.guess.intent if segment.guess else None
+    waits = segment.text[:1] in {"等", "待"} and asked == "check_health"
+    if waits and follows and follows.has("then"):
+        return replace(segment, text=segment.text[1:], marks=(*segment.marks, "if"))
     if not (follows and follows.has("so")) or segment.has("if", "unless", "else"):
         return segment
     says = any(compiled.search(segment.text) for compiled in joints().condition.values())
-    bare = segment.guess is None or segment.guess.intent not in CHANGES
+    bare = asked not in CHANGES
+    bare = bare or bool(joints().condition["failure"].search(segment.text))
     threshold = bool(_CONDITION_END.search(segment.text))
     if (says or threshold) and bare and follows.guess is not None:
         return replace(segment, marks=(*segment.marks, "if"))
@@ -156,6 +198,8 @@ def _trails(found: list[Segment], place: int) -> bool:
     after = found[place + 1] if place + 1 < len(found) else None
     if after is None or after.has("else", "stop"):
         return True
+    if segment.has("wait"):
+        return False
     return segment.marks[0] in _CONDITIONAL and not after.has("so", "case", "comma", "then")
 
 
@@ -205,6 +249,10 @@ class _Weave:
         return [_judged_again(step) for step in self.made]
 
     def _take_condition(self, segment: Segment, marks: tuple[str, ...], *, trails: bool) -> None:
+        if trails and self.made and segment.has("wait"):
+            check = Guess(intent="check_health", points=STRONG)
+            self.made.append(Step(text=segment.text, guess=check, mark="then"))
+            return
         if trails and self.made:
             self.made[-1] = replace(
                 self.made[-1], condition=segment.text, negated=segment.has("unless")
@@ -227,6 +275,9 @@ class _Weave:
         elif not asked.strong:
             shares = last is not None
         text = f"{self.lead} {segment.text}".strip()
+        if self.condition and asked.intent == "show_topology":
+            # "if it went down, who would suffer": asked about, not waited for.
+            text, self.condition = f"{text} , {self.condition}", ""
         return Step(
             text=text,
             guess=asked,

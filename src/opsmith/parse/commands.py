@@ -16,7 +16,7 @@ _REDIRECT = re.compile(r"(?<![0-9&])>{1,2}(?!\s*/dev/null|&)|[0-9]>(?!&|\s*/dev/
 _NEVER = (
     (
         re.compile(
-            r"\brm\s+(?:-\S+\s+)*-?\S*\s*(?:--no-preserve-root|/(?:\*|\s|$)|~/?(?:\s|$|\*)|\$HOME\b|\*(?:\s|$)|\.\*?(?:\s|$)|/\w+/?\*?(?:\s|$))",
+            r"\brm\s+(?:\S+\s+)*(?:--no-preserve-root|/(?:\*|\s|$)|~/?(?:\s|$|\*)|\$HOME\b|\*(?:\s|$)|\.\*?(?:\s|$)|/\w+/?\*?(?:\s|$))",
             re.IGNORECASE,
         ),
         "it deletes a whole top-level folder",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from opsmith.parse.clauses import Step
-from opsmith.parse.conditions import COMPLEMENT, Finding, finding_of
+from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, finding_of
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
 from opsmith.parse.lexicon import phrase
@@ -16,6 +16,7 @@ from opsmith.parse.slots import Slots, Words, read_slots
 from opsmith.parse.spans import TAG, Tagger
 
 _VERIFIES = phrase("compose", "verifies")
+_IN_ORDER = phrase("compose", "in_order")
 _LIST = phrase("compose", "list")
 # In these, only services named in one list make a task each; others are what is talked about.
 _ONE_SUBJECT = frozenset(
@@ -83,14 +84,19 @@ class Composer:
         finding = self._meet(step, later) if step.condition else None
         unclear = self._unclear(step, checked=finding is not None)
         made: list[int] = []
+        ordered = bool(_IN_ORDER.search(step.text))
         for draft in self._drafts_of(step):
-            draft.needs = set(self._needs)
+            draft.needs = {made[-1]} if ordered and made else set(self._needs)
             draft.unclear += unclear
             if self._branch and self._branch.finding:
                 draft.slots["condition"] = self._branch.finding
             self.drafts.append(draft)
             made.append(len(self.drafts) - 1)
             self._carry(draft, before=len(self.drafts) - 1)
+        if ordered and len(made) > 1:
+            # One after another is then said by the order of the tasks, not inside each.
+            for place in made:
+                self.drafts[place].slots.pop("strategy", None)
         self._group += made
         self._recent = made
         return made
@@ -123,7 +129,10 @@ class Composer:
         if step.mark == "then" or verifying:
             self._needs = self._base = set(self._group) or self._needs
             self._group, self._branch = [], None
-        elif step.mark == "else" and self._branch:
+        elif step.mark == "else" and (self._branch or self._answerable()):
+            self._branch = self._branch or _Branch(
+                source=len(self.drafts) - 1, finding=POSITIVE[self.drafts[-1].intent]
+            )
             finding = COMPLEMENT.get(self._branch.finding or "")
             self._branch = _Branch(source=self._branch.source, finding=finding)
             self._needs = {self._branch.source}
@@ -131,6 +140,13 @@ class Composer:
             self._branch = None
             self._needs = set() if step.mark == "stop" else set(self._base)
             self._base = set(self._needs)
+
+    def _answerable(self) -> bool:
+        """Whether the task before answers yes or no: `is kafka healthy? If not, ...`."""
+        if not self.drafts or self.drafts[-1].intent not in POSITIVE:
+            return False
+        measured = self.drafts[-1].intent in {"query_metric", "forecast_metric"}
+        return not measured or "threshold" in self.drafts[-1].slots
 
     def _meet(self, step: Step, later: list[Step]) -> Finding | None:
         """Turn the condition of a step into a task to wait for and what it must have found."""
@@ -142,7 +158,7 @@ class Composer:
             check = Draft(
                 intent=finding.check,
                 slots=self._read(finding.check, step.condition),
-                needs=set(self._needs),
+                needs=set(self._needs) | self._changed_before(finding),
                 text=step.condition,
             )
             self.drafts.append(check)
@@ -157,6 +173,12 @@ class Composer:
         if step.mark == "then":
             self._group = [source]
         return finding
+
+    def _changed_before(self, finding: Finding) -> set[int]:
+        """A change whose outcome the check looks at: "roll it back; if it is still down, ..."."""
+        last = len(self.drafts) - 1
+        after = finding.after_change and last >= 0 and self.drafts[last].intent in CHANGES
+        return {last} if after else set()
 
     def _drafts_of(self, step: Step) -> list[Draft]:
         intent = step.guess.intent
@@ -233,6 +255,8 @@ class Composer:
         if _PLACE.search(draft.text) and "host" in schema.slots and "host" not in draft.slots:
             wanted = (*wanted, ("host", "host_group"))
         named = any(name in draft.slots for name in (*TARGETS, "alert"))
+        if "alert" in draft.slots and _ITS_ALERT.search(draft.text):
+            named = any(name in draft.slots for name in TARGETS)
         if _ITS.search(draft.text) and not named:
             wanted = (*wanted, TARGETS)
         return wanted
@@ -275,6 +299,7 @@ class Composer:
 # "there", "on it": the host that was spoken of.
 _PLACE = phrase("compose", "place")
 _ITS = phrase("compose", "its")
+_ITS_ALERT = phrase("compose", "its_alert")
 _PLURAL = phrase("compose", "plural")
 # "two versions back": which one that is cannot be known from the words.
 _THE_ALERT = phrase("compose", "the_alert")

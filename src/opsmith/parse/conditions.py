@@ -18,6 +18,13 @@ COMPLEMENT: dict[str, str | None] = {
     "failure": None,
     "": "failure",
 }
+# What "yes" means as the outcome of a task that can be waited for.
+POSITIVE = {
+    "check_health": "healthy",
+    "detect_anomaly": "breach",
+    "query_metric": "breach",
+    "forecast_metric": "breach",
+}
 _MEASURED = frozenset({"query_metric", "forecast_metric"})
 # For each kind of task that can be waited for: the words, and the finding they mean.
 _READINGS: dict[str, tuple[tuple[str, str | None], ...]] = {
@@ -36,12 +43,14 @@ class Finding:
     check: the intent of a task to add, when it is not.
     found: the value of the slot `condition`; None for plain success.
     threshold: a threshold to give to the source.
+    after_change: the check looks at what the task before has changed.
     """
 
     found: str | None
     source: int = -1
     check: str | None = None
     threshold: str | None = None
+    after_change: bool = False
 
 
 def finding_of(text: str, tagger: Tagger, drafts: list[Draft]) -> Finding | None:
@@ -51,7 +60,7 @@ def finding_of(text: str, tagger: Tagger, drafts: list[Draft]) -> Finding | None
         return _measured(words, text, drafts)
     names_target = bool(words.every("svc", "host", "grp", "name"))
     if drafts and not names_target:
-        return _of_task_before(text, drafts)
+        return _of_sibling(text, drafts) or _of_task_before(text, drafts)
     if _says("unhealthy", text) or _says("healthy", text):
         return _of_health(words, text, drafts)
     if drafts:
@@ -97,15 +106,28 @@ def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
             return Finding(found=found, source=place)
     if _says("failure", text):
         return Finding(found="failure", source=place)
-    if before in CHANGES and _says("unhealthy", text):
-        return Finding(found="unhealthy", check="check_health")
-    if _says("success", text) or (before in CHANGES and _says("healthy", text)):
+    if _says("success", text):
         return Finding(found=None, source=place)
+    if before in CHANGES and (_says("unhealthy", text) or _says("healthy", text)):
+        found = "unhealthy" if _says("unhealthy", text) else "healthy"
+        return Finding(found=found, check="check_health", after_change=True)
     earlier = _last(drafts, {"check_health"})
     if earlier is not None and (_says("unhealthy", text) or _says("healthy", text)):
         return Finding(
             found="unhealthy" if _says("unhealthy", text) else "healthy", source=earlier
         )
+    return None
+
+
+def _of_sibling(text: str, drafts: list[Draft]) -> Finding | None:
+    """The other branch of a check: `if down, restart it; if up, show its lag`."""
+    own = drafts[-1].slots.get("condition")
+    if own is None or len(drafts[-1].needs) != 1:
+        return None
+    (source,) = drafts[-1].needs
+    for word, found in _READINGS.get(drafts[source].intent, ()):
+        if _says(word, text):
+            return Finding(found=found, source=source) if found != own else None
     return None
 
 

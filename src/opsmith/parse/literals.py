@@ -20,6 +20,7 @@ _QUOTED = re.compile(
 _ONE_NAME = re.compile(r"[\w][\w.:/-]*", re.ASCII)
 _NAMED_BEFORE = phrase("literals", "named_before")
 _RUN_BEFORE = phrase("literals", "run_before")
+_NEXT_COMMAND = phrase("literals", "next_command")
 _SAID = phrase("literals", "said")
 _TYPED = phrase("literals", "typed")
 _TYPED_CHINESE = phrase("literals", "typed_chinese")
@@ -42,6 +43,10 @@ def _unquoted(tagger: Tagger, match: re.Match[str]) -> str:
     before = match.string[: match.start()][-48:]
     if _RUN_BEFORE.search(before):
         return tagger.keep(Found(kind="cmd", value=content), match[0])
+    if _NEXT_COMMAND.search(before) and any(span.kind == "cmd" for span in tagger.spans):
+        first = content.split()[0] if content else ""
+        if starts_command(first):
+            return tagger.keep(Found(kind="cmd", value=content), match[0])
     if _ONE_NAME.fullmatch(content) and _is_name(content, before):
         return content
     return tagger.keep(Found(kind="quote", value=content), match[0])

@@ -51,6 +51,7 @@ _ALERT_WORD = pattern(
     rf"\balert(?: named| called| id)?[ :]+({_SNAKE})\b|\b({_SNAKE}) alerts?\b"
     rf"|({_SNAKE}) ?(?:这个|这条|的)?(?:告警|报警)|(?:告警|报警) ?({_SNAKE})"
 )
+_PLURAL_ACRONYM = re.compile("[A-Z]{2,}s")
 _EXCEPTION = re.compile(r"(?:Exception|Error|Timeout|Fault)$")
 _NOT_ALERTS = frozenset(
     [
@@ -158,10 +159,18 @@ _COMPOUNDS = frozenset(
         "health-check",
     ]
 )
+# Ordinary compounds by their parts: "power-cycle", "double-check", "spin-up", "two-week".
+_COMPOUND_WORD = pattern(
+    "|".join(sorted(_COMPOUNDS))
+    + r"|(?:re|pre|post|non|un|self|co|over|under|all|half|well|so|multi|cross|long|short|high|low"
+    r"|real|double|power|kick|quick|right|left|hard|soft|one|two|three|four|five|six|ten|few)-[a-z]+"
+    r"|[a-z]+-(?:up|down|in|out|off|on|back|by|wide|based|level|hour|day|week|month|minute|related"
+    r"|friendly|sensitive|long|old|term|time|only|free|ish|and|or|the|of|to|checks?|starts?)"
+)
 _GROUP_TAIL = (
     r"(?: (?:host ?|server |node )?"
     r"(?:group|pool|tier|fleet|hosts|nodes|servers|machines|boxes|layer)"
-    r"\b| ?(?:主机|机器|节点|服务器)?(?:组|集群|层|主机|机器|节点|服务器|池))"
+    r"\b| ?(?:主机|机器|节点|服务器)?(?:组|集群|层|这组|那组|主机|机器|节点|服务器|池))"
 )
 _TAIL = r"(?: ?(?:service|svc|microservice|deployment|application|服务|微服务|应用)(?![a-z]))?"
 
@@ -221,7 +230,11 @@ class NameFinder:
         self.groups = (
             _alternatives(groups, _GROUP_TAIL),
             _alternatives(
-                groups, "", lead=r"(\b(?:on|across|over|at|in) (?:all )?(?:of )?(?:the )?)"
+                groups,
+                "",
+                lead=r"(\b(?:(?:on|across|over|at|in)(?: (?:all|every|each))?(?: of)?(?: the)?"
+                r"|(?:hosts?|nodes?|machines?|servers?|box|boxes|instances?|members?)"
+                r" (?:of|in|from)(?: the)?) )",
             ),
         )
         self.alerts = _alternatives(set(catalogue.alerts), "") if catalogue.alerts else None
@@ -245,7 +258,7 @@ class NameFinder:
     def read_host(self, match: re.Match[str]) -> Found | None:
         """A host; one that no list holds is unknown."""
         name = next(group for group in match.groups() if group).lower()
-        if name in _COMPOUNDS:
+        if _COMPOUND_WORD.fullmatch(name):
             return None
         if self.catalogue.hosts and name not in self.catalogue.hosts:
             return Found(kind="unknown", value=(name,))
@@ -265,7 +278,7 @@ class NameFinder:
     def read_open(self, match: re.Match[str]) -> Found | None:
         """A name by its place alone: unknown when the catalogue lists services."""
         name = match[1].lower()
-        if name in stop_words() or name in _COMPOUNDS or name.isdigit():
+        if name in stop_words() or _COMPOUND_WORD.fullmatch(name) or name.isdigit():
             return None
         if self.catalogue.services:
             return Found(kind="unknown", value=(name,))
@@ -295,7 +308,7 @@ def _read_path(match: re.Match[str]) -> Found | None:
 
 def _read_camel(match: re.Match[str]) -> Found | None:
     word = match[0]
-    if word in _NOT_ALERTS:
+    if word in _NOT_ALERTS or _PLURAL_ACRONYM.fullmatch(word):
         return None
     return Found(kind="exc" if _EXCEPTION.search(word) else "alert", value=word)
 
@@ -309,7 +322,17 @@ def _bounded(slot: str, before: str, after: str) -> tuple[tuple[str, re.Pattern[
 
 
 def _always(kind: str, value: str) -> Reader:
-    return lambda _match: Found(kind=kind, value=value)
+    # A question word that belongs to the name ("how often did ... restart") stays in the text.
+    def read(match: re.Match[str]) -> Found:
+        asked = _QUESTION.match(match[0])
+        return Found(kind=kind, value=value, before=f"{asked[0]} " if asked else "")
+
+    return read
+
+
+_QUESTION = pattern(
+    r"\W?how (?:many(?: times)?|much|often|far)(?: (?:has|have|did|does|do|was|were|is|are)\b)?"
+)
 
 
 def _tag_environments(tagger: Tagger, catalogue: Catalogue) -> None:

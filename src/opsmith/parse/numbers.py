@@ -8,10 +8,14 @@ from opsmith.parse.numerals import CHINESE, ENGLISH, NUMBER, plain, value_of
 from opsmith.parse.spans import Found, Tagger, pattern
 
 _COUNTED = "个|台|副本|实例|层|跳|级|行|条|倍|份|名|位|大|次"
+# 500 to 504 are answers of a server, unless something is counted by them.
+_LINES = "lines?|rows?|entries|records?|messages|replicas?|pods?|instances?"
 _NUMBER = pattern(
-    r"(?<![\w.%-])(?!50[0-4](?!\d))(\d+(?:,\d{3})*(?:\.\d+)?)(?![\w%.-]*\w)"
+    rf"(?<![\w.%-])(?!50[0-4](?!\d| ?(?:[a-z]+ )?(?:{_LINES})\b| ?(?:行|条|个|台)))"
+    r"(\d+(?:,\d{3})*(?:\.\d+)?)(?![\w%.-]*\w)"
     rf"(?: ?(?:{_COUNTED}))?"
-    rf"|(?<![上前下每第同另任某这那哪])({CHINESE})(?=(?:{_COUNTED}|pods?))"
+    rf"|(?<![上前下每第同另任某这那哪])(?!一[台个](?:接着?)?一[台个])(?<!一[台个])(?<!接)({CHINESE})"
+    rf"(?=(?:{_COUNTED}|pods?))"
     r"(?:个|台|名|位|大)?"
     rf"|(?<=前)({CHINESE})(?!个?(?:版|次|天|任))|(?<=[到至成为])({CHINESE})(?!\w|[\u4e00-\u9fff])"
     rf"|({ENGLISH})(?! (?:by|at|of (?:the|my|our)|\w+ at a time)\b)"

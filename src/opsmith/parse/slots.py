@@ -194,8 +194,14 @@ def _level(words: Words, _tagger: Tagger) -> SlotValue | None:
     )
 
 
+_QUOTED_SPEECH = phrase("slots", "quoted_speech")
+_SEARCHES = phrase("slots", "searches")
+
+
 def _keyword(words: Words, tagger: Tagger) -> SlotValue | None:
-    literal = words.first("quote", "exc")
+    # What a line is said to say is told about it, not searched for.
+    told = _QUOTED_SPEECH.search(words.text) and not _SEARCHES.search(words.text)
+    literal = words.first("exc") if told else words.first("quote", "exc")
     if literal is not None:
         return literal
     table = slot_words()["keyword"]

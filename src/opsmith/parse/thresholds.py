@@ -11,6 +11,7 @@ from opsmith.parse.spans import Found, Reader, Tagger, pattern
 
 _UNITS = (
     (r"%|percent\b|per cent\b|个百分点", "%"),
+    (r"成(?!功)", "tenths"),
     (r"ms\b|msecs?\b|milliseconds?\b|毫秒", "ms"),
     (r"[kmgt]i?b(?:/s|ps)?\b", None),
     (r"gigs?\b|gigabytes?\b", "GB"),
@@ -34,13 +35,13 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     found: list[tuple[str, str]] = []
     for sign, (source,) in words["firm"].items():
         asked = r"(?:\bto |是否|有没有|是不是)?(?<!\w)"
-        tail = rf"{unless_time}(?: ?{other}\b)?(?:以上|以下)?"
+        tail = rf"{unless_time}(?: ?(?!connections?){other}\b)?(?:以上|以下)?"
         found.append((sign, rf"{asked}{source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})?{tail}"))
     for sign, (source,) in words["loose"].items():
         found.append((sign, rf"(?<!\w){source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT}){unless_time}"))
         found.append((sign, rf"(?<!\w){source} ?(百分之{NUMBER})()"))
-    bare = words["after"]["bare"][0]
-    found.append((">", rf"(?<!\w){bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]))"))
+    bare, after = words["after"]["bare"][0], words["after"]["goes_on"][0]
+    found.append((">", rf"(?<!\w){bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]|{after}))"))
     any_number = rf"(?<!\w)({_NUMBER})(?![\d.]*\d)"
     for sign, ending in (
         (">", "以上|or (?:more|higher|above)\\b"),
@@ -70,9 +71,10 @@ def _found(sign: str, number: str, unit: str) -> Found | None:
     value = value_of(words)
     if value is None:
         return None
-    return Found(
-        kind="thr", value=f"{sign}{plain(value * scale)}{'%' if percent else _unit(unit)}"
-    )
+    written = "%" if percent else _unit(unit)
+    if written == "tenths":
+        scale, written = 10, "%"
+    return Found(kind="thr", value=f"{sign}{plain(value * scale)}{written}")
 
 
 def _unit(words: str) -> str:

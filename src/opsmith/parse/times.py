@@ -12,6 +12,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # A month is counted as 30 days, a quarter as 90 and a year as 365.
 _UNIT_SECONDS: tuple[tuple[str, int], ...] = (
     (r"months?\b|mos?\b|个?半?月", 30 * 86400),
+    (r"quarters? of an hour\b", 900),
     (r"quarters?\b|季度", 90 * 86400),
     (r"years?\b|yrs?\b|年", 365 * 86400),
     (r"fortnights?\b", 14 * 86400),
@@ -100,7 +101,8 @@ def zone_of(text: str) -> str | None:
 
 _SINGLE = r"(?:\b(?:over|in|during|for|within|from|of|across|throughout) )?(?:\bthe )?\b"
 _SINGLE_LAST = pattern(
-    rf"{_SINGLE}(?:last|past|previous|prior|preceding|trailing) ({_ALONE})(?:\W?s\b)?"
+    rf"{_SINGLE}(?:last|past|previous|prior|preceding|trailing) ({_ALONE})"
+    r"(?:\W?s\b)?(?! of an hour)"
 )
 _SINGLE_NEXT = pattern(rf"{_SINGLE}(?:next|coming|following|upcoming) ({_ALONE})")
 _DAY_PART = "凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|晚|夜里|半夜|今早|今晚"
