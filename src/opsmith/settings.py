@@ -26,6 +26,7 @@ class Settings:
     public_url: where people reach the HTTP face, for links in notices; empty for no links.
     notify_file: YAML file of the places to notify, None for none.
     sources_file: YAML file of where telemetry comes from and as whom it is asked, None for none.
+    targets_file: YAML file of what actions may reach and how, None for none.
     policy_file: YAML file of the policy that judges plans, None for the built-in one.
     key: what callers of the HTTP face must show; empty for none.
     """
@@ -39,6 +40,7 @@ class Settings:
     public_url: str = ""
     notify_file: Path | None = None
     sources_file: Path | None = None
+    targets_file: Path | None = None
     policy_file: Path | None = None
     key: str = field(default="", repr=False)
 
@@ -63,6 +65,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         public_url=source.get("OPSMITH_PUBLIC_URL", "").rstrip("/"),
         notify_file=_path(source, "OPSMITH_NOTIFY_FILE"),
         sources_file=_path(source, "OPSMITH_SOURCES_FILE"),
+        targets_file=_path(source, "OPSMITH_TARGETS_FILE"),
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),
         key=source.get("OPSMITH_KEY", ""),
     )

@@ -201,7 +201,7 @@ def _next(dossier: Dossier) -> str:
         case Denied(rule=rule, reason=reason):
             return f"denied ({rule}): {reason}"
         case _ if dossier.state not in {PlanState.PROPOSED, PlanState.APPROVED}:
-            return f"it is {dossier.state}"
+            return f"it is {dossier.state}; what comes next needs a new plan"
         case NeedsApproval(rule=rule, approvers=wanted) if len(dossier.approvals) < wanted:
             return f"{rule}: needs {wanted} approval(s); then `opsmith approve {name}`"
         case judgement:

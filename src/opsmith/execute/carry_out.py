@@ -128,7 +128,8 @@ async def _verified(begun: _Begun, site: Site) -> tuple[_Begun, str]:
         return begun, f"it could not be verified: {_said(error)}"
     if not finding.holds:
         return begun, finding.says
-    return await _kept(begun, ActState.VERIFIED, finding.says, site), ""
+    says = f"{begun.act.says}; {finding.says}"
+    return await _kept(begun, ActState.VERIFIED, says, site), ""
 
 
 async def _stop(approved: ApprovedPlan, done: Sequence[_Begun], why: str, site: Site) -> Outcome:

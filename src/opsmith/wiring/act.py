@@ -25,6 +25,7 @@ from opsmith.nouns.plan import Autonomy, Order, Value
 from opsmith.plan.policy import Policy, policy_from
 from opsmith.seams.reach import Reach
 from opsmith.settings import Settings
+from opsmith.wiring import targets
 
 ACTIONS_GROUP = "opsmith.actions"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -53,7 +54,9 @@ class Ways:
 async def change_control(settings: Settings) -> AsyncIterator[ChangeControl]:
     """The change control of this data folder; a running `opsmith up` sees what it writes."""
     ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    ways = Ways(())
+    known = targets.read(settings.targets_file)
+    patches = settings.data_dir / "patches"
+    ways = Ways([targets.files_reach(known, clock=_now, patches=patches)])
     try:
         yield ChangeControl(
             ledger,
@@ -108,7 +111,7 @@ def read_clock() -> Clock:
         since_boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     except OSError as error:
         raise Unreachable(f"The clock cannot be trusted: {error}.") from error
-    now = datetime.now(UTC)
+    now = _now()
     return Clock(now=now, boot=boot, offset_s=now.timestamp() - since_boot_s)
 
 
@@ -162,6 +165,10 @@ def _typed(text: str, kind: object, name: str) -> Value:
                 return text
     except (ValueError, KeyError) as error:
         raise BadInput(f"{name} must be {kind}, not {text[:60]!r}.") from error
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _no_autonomy() -> Mapping[str, Autonomy]:

@@ -1,0 +1,1 @@
+"""reach: the ways that lead to targets, one a file."""
