@@ -162,3 +162,26 @@ def test_what_was_known_is_there_after_a_restart(tmp_path: Path) -> None:
         (incident,) = client.get("/v1/incidents").json()
 
     assert (incident["state"], incident["firing"]) == ("mitigated", 0)
+
+
+def test_what_spans_say_is_summed_for_a_prometheus_and_counted(client: httpx.Client) -> None:
+    span = {
+        "traceId": "0af7651916cd43dd8448eb211c80319c",
+        "spanId": "b7ad6b7169203331",
+        "name": "GET /cart",
+        "kind": 2,
+        "startTimeUnixNano": "1000000000",
+        "endTimeUnixNano": "1250000000",
+    }
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "cart"}}]}
+    request = {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": [span, span]}]}]}
+
+    client.post("/v1/traces", json=request).raise_for_status()
+
+    sums, counts = client.get("/metrics/collected").text, client.get("/metrics").text
+    assert 'traces_spanmetrics_latency_sum{service="cart",span_kind="SERVER"' in sums
+    assert "} 0.5\n" in sums
+    assert 'opsmith_events_seen_total{signal="spans"} 2.0' in counts
+    assert 'opsmith_events_sampled_out_total{signal="spans"} 0.0' in counts
+    assert "opsmith_collector_series 1.0" in counts
+    assert 'opsmith_label_values{label="span_name",' in counts

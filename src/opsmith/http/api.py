@@ -86,6 +86,11 @@ def _health(api: FastAPI, app: App) -> None:
         """What opsmith counts about itself, for Prometheus."""
         return Response(await app.metrics_text(), media_type="text/plain; version=0.0.4")
 
+    @api.get("/metrics/collected", tags=["health"])
+    async def collected() -> Response:
+        """The series that opsmith sums up from spans and log records, for Prometheus."""
+        return Response(app.collection.text(), media_type="text/plain; version=0.0.4")
+
 
 def _alerts(api: FastAPI, app: App) -> None:
     async def webhook(request: Request) -> Taken:

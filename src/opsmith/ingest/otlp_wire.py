@@ -1,4 +1,4 @@
-"""OTLP over HTTP: export requests in protobuf or JSON become one line of OTLP/JSON.
+"""OTLP over HTTP: export requests in protobuf or JSON become the OTLP/JSON that bundles keep.
 
 Source: OpenTelemetry protocol specification 1.x, sections OTLP/HTTP and JSON Protobuf encoding.
 """
@@ -25,40 +25,43 @@ LARGEST_UNPACKED = 64 * 1024 * 1024
 _IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 
 
-def trace_line(body: bytes, *, media_type: str, encoding: str) -> bytes:
-    """One `ExportTraceServiceRequest` as a line of JSON.
+def trace_request(body: bytes, *, media_type: str, encoding: str) -> dict[str, object]:
+    """One `ExportTraceServiceRequest` as OTLP/JSON has it.
 
     encoding: the request's Content-Encoding, `gzip` or nothing.
     Raises `BadInput` when the body is not what the type says.
     """
-    return _line(_unpacked(body, encoding), media_type, ExportTraceServiceRequest, "resourceSpans")
+    plain = _unpacked(body, encoding)
+    return _request(plain, media_type, ExportTraceServiceRequest, "resourceSpans")
 
 
-def log_line(body: bytes, *, media_type: str, encoding: str) -> bytes:
-    """One `ExportLogsServiceRequest` as a line of JSON; see `trace_line`."""
-    return _line(_unpacked(body, encoding), media_type, ExportLogsServiceRequest, "resourceLogs")
+def log_request(body: bytes, *, media_type: str, encoding: str) -> dict[str, object]:
+    """One `ExportLogsServiceRequest` as OTLP/JSON has it; see `trace_request`."""
+    return _request(
+        _unpacked(body, encoding), media_type, ExportLogsServiceRequest, "resourceLogs"
+    )
 
 
-def _line(
+def _request(
     body: bytes,
     media_type: str,
     request: Callable[[], ExportTraceServiceRequest | ExportLogsServiceRequest],
     key: str,
-) -> bytes:
+) -> dict[str, object]:
     if media_type.partition(";")[0].strip().lower() == PROTOBUF:
         message = request()
         try:
             message.ParseFromString(body)
         except DecodeError as error:
             raise BadInput("The export request is no protobuf of OTLP.") from error
-        return orjson.dumps(_with_hex_ids(MessageToDict(message)))
+        return dict(fields(_with_hex_ids(MessageToDict(message))))
     try:
         told = fields(orjson.loads(body))
     except orjson.JSONDecodeError as error:
         raise BadInput(f"The export request is not JSON: {error.msg}.") from error
     if not isinstance(told.get(key, []), list):
         raise BadInput(f"The export request holds no list {key}.")
-    return orjson.dumps(told)
+    return dict(told)
 
 
 def _unpacked(body: bytes, encoding: str) -> bytes:

@@ -17,7 +17,9 @@ _THRESHOLD_DIGITS = 14
 _SMALLEST_POWER = 20
 
 
-_NAMES = frozenset((*PROBABILITY, *ONE_IN, "sampler.type"))
+NAMES = frozenset((*PROBABILITY, *ONE_IN, "sampler.type"))
+# Under this name a weight of our own is written; it beats all others but a probability.
+ADJUSTED = ONE_IN[0]
 
 
 def weight(attributes: Mapping[str, str], resource: Mapping[str, str], trace_state: str) -> float:
@@ -27,7 +29,7 @@ def weight(attributes: Mapping[str, str], resource: Mapping[str, str], trace_sta
     (4.0, 4.0)
     """
     for told in (attributes, resource):
-        if not _NAMES.isdisjoint(told) and (found := _told(told)) is not None:
+        if not NAMES.isdisjoint(told) and (found := _told(told)) is not None:
             return found
     return (_from_state(trace_state) if "ot=" in trace_state else None) or 1.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,12 +90,17 @@ class Series:
 
     @property
     def key(self) -> str:
-        """The series in the field's notation: `name{label="value"}`, labels sorted.
+        """The series in the field's notation, see `key_of`."""
+        return key_of(self.name, self.labels)
 
-        Source: Prometheus exposition format, escaping of label values.
-        """
-        inside = ",".join(f'{name}="{_escape(value)}"' for name, value in sorted(self.labels))
-        return f"{self.name}{{{inside}}}" if inside else self.name
+
+def key_of(name: str, labels: Iterable[tuple[str, str]]) -> str:
+    """A series in the field's notation: `name{label="value"}`, labels sorted.
+
+    Source: Prometheus exposition format, escaping of label values.
+    """
+    inside = ",".join(f'{label}="{_escape(value)}"' for label, value in sorted(labels))
+    return f"{name}{{{inside}}}" if inside else name
 
 
 def _escape(value: str) -> str:

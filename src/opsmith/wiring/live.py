@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from random import SystemRandom
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
@@ -22,12 +23,13 @@ from opsmith.flows.receive import Inbox
 from opsmith.flows.watch import Watch
 from opsmith.ingest.alertmanager import from_api, from_webhook
 from opsmith.ingest.changes import from_webhook as from_change_webhook
-from opsmith.ingest.otlp_wire import log_line, trace_line
+from opsmith.ingest.otlp_wire import log_request, trace_request
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.series import Aspect, Meaning, MetricKind, Unit
 from opsmith.nouns.signals import Change
 from opsmith.settings import Settings
+from opsmith.wiring.collection import collection
 from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.notices import places
 from opsmith.wiring.own_metrics import OwnMetrics
@@ -82,6 +84,7 @@ class App:
             rng=SystemRandom(),
         )
         self.listeners.append(self._announcer.tell)
+        self.collection = collection(settings, self._own.registry)
 
     async def __aenter__(self) -> Self:
         """Read back what is known and start the parts that run by themselves."""
@@ -122,14 +125,16 @@ class App:
         return change
 
     def take_traces(self, body: bytes, *, media_type: str, encoding: str) -> None:
-        """Take one OTLP export request of spans."""
-        line = trace_line(body, media_type=media_type, encoding=encoding)
-        self._sources.traces.add(line, now=now())
+        """Take one OTLP export request of spans; of busy streams a weighted share is kept."""
+        request = trace_request(body, media_type=media_type, encoding=encoding)
+        if (line := self.collection.spans(request, now_s=monotonic())) is not None:
+            self._sources.traces.add(line, now=now())
 
     def take_logs(self, body: bytes, *, media_type: str, encoding: str) -> None:
-        """Take one OTLP export request of log records."""
-        line = log_line(body, media_type=media_type, encoding=encoding)
-        self._sources.logs.add(line, now=now())
+        """Take one OTLP export request of log records; see `take_traces`."""
+        request = log_request(body, media_type=media_type, encoding=encoding)
+        if (line := self.collection.logs(request, now_s=monotonic())) is not None:
+            self._sources.logs.add(line, now=now())
 
     async def troubles(self) -> dict[str, str]:
         """What does not answer as it should, in words; empty when ready."""

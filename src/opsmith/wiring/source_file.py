@@ -5,6 +5,8 @@ Secrets stand in files of their own and are named here, so that this file may be
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +14,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from opsmith.errors import BadInput
+from opsmith.flows.collect import CollectRules
+from opsmith.ingest.collector import Budget
+from opsmith.ingest.folding import FoldingRules
+from opsmith.ingest.thinning import Step, ThinningRules
 from opsmith.seams.wire import Access, Tls
 
 LARGEST_FILE = 1024 * 1024
@@ -84,10 +90,53 @@ class ServerShape(Strict):
         )
 
 
+class StepShape(Strict):
+    """One step of sampling; without `up_to` it holds for every rate above."""
+
+    up_to: float = Field(default=math.inf, gt=0)
+    share: float = Field(gt=0, le=1)
+
+
+class CollectorShape(Strict):
+    """What is sampled, folded and held of spans and log records."""
+
+    sampling: list[StepShape] = []
+    window_s: float = Field(default=60.0, ge=1, le=3_600)
+    most_values: int = Field(default=128, ge=1, le=100_000)
+    buckets: int = Field(default=32, ge=1, le=10_000)
+    keep: list[str] = []
+    drop: list[str] = []
+    dimensions: list[str] = Field(default=[], max_length=16)
+    most_series: int = Field(default=50_000, ge=1, le=5_000_000)
+    most_mib: int = Field(default=128, ge=1, le=65_536)
+
+    @model_validator(mode="after")
+    def _rates_rise(self) -> CollectorShape:
+        bounds = [step.up_to for step in self.sampling]
+        if bounds != sorted(set(bounds)) or (bounds and bounds[-1] != math.inf):
+            raise ValueError("the steps of sampling need rates that rise, the last one none")
+        return self
+
+    def rules(self) -> CollectRules:
+        """The same as values of the house."""
+        steps = tuple(Step(up_to=one.up_to, share=one.share) for one in self.sampling)
+        thinning = ThinningRules(window_s=self.window_s)
+        folding = FoldingRules(most_values=self.most_values, buckets=self.buckets)
+        return CollectRules(
+            thinning=replace(thinning, steps=steps) if steps else thinning,
+            folding=replace(
+                folding, keep=folding.keep | set(self.keep), drop=frozenset(self.drop)
+            ),
+            budget=Budget(most_series=self.most_series, most_bytes=self.most_mib * 2**20),
+            dimensions=tuple(self.dimensions),
+        )
+
+
 class SourcesShape(Strict):
     """The whole file."""
 
     metrics: list[ServerShape] = []
+    collector: CollectorShape = CollectorShape()
 
     @model_validator(mode="after")
     def _names_once(self) -> SourcesShape:

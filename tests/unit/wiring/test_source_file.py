@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from opsmith.errors import BadInput
+from opsmith.flows.collect import CollectRules
 from opsmith.settings import Settings
 from opsmith.wiring.source_file import read
 from opsmith.wiring.sources import open_metrics, probes
@@ -105,3 +106,33 @@ def test_an_address_that_the_file_knows_is_asked_as_the_file_says(tmp_path: Path
 
     assert list(probes(one)) == ["prometheus", "a"]
     assert type(open_metrics(one)).__name__ == "PrometheusMetrics"
+
+
+def rules_of(folder: Path, **collector: object) -> CollectRules:
+    file = folder / "sources.yml"
+    file.write_text(yaml.safe_dump({"collector": collector}))
+    return read(file).collector.rules()
+
+
+def test_the_collector_follows_the_file_and_else_its_defaults(tmp_path: Path) -> None:
+    assert read(None).collector.rules() == CollectRules()
+
+    rules = rules_of(
+        tmp_path,
+        sampling=[{"up_to": 5, "share": 0.5}, {"share": 0.25}],
+        keep=["tenant"],
+        drop=["pod"],
+        most_mib=1,
+    )
+
+    assert [step.share for step in rules.thinning.steps] == [0.5, 0.25]
+    assert rules.folding.keep == {"__name__", "service", "tenant"}
+    assert (rules.folding.drop, rules.budget.most_bytes) == ({"pod"}, 2**20)
+
+
+@pytest.mark.parametrize(
+    "steps", [[{"up_to": 5, "share": 1}], [{"share": 1}, {"share": 1}], [{"share": 2}]]
+)
+def test_steps_of_sampling_that_cannot_be_are_refused(tmp_path: Path, steps: object) -> None:
+    with pytest.raises(BadInput, match="collector"):
+        rules_of(tmp_path, sampling=steps)
