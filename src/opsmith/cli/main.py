@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 
 import click
 
@@ -156,6 +155,8 @@ class LazyGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names: ours and those that other distributions add by entry point."""
         del ctx
+        from importlib.metadata import entry_points
+
         return sorted({*COMMANDS, *(entry.name for entry in entry_points(group=PLUGIN_GROUP))})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -163,6 +164,8 @@ class LazyGroup(click.Group):
         del ctx
         if cmd_name in COMMANDS:
             return COMMANDS[cmd_name][1]()
+        from importlib.metadata import entry_points
+
         for entry in entry_points(group=PLUGIN_GROUP, name=cmd_name):
             command = entry.load()
             if isinstance(command, click.Command):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from opsmith.explain.answer import answer
-from opsmith.explain.html import html
-from opsmith.explain.markdown import markdown
+from opsmith.explain.story import Story
 from opsmith.explain.tell import tell
 from opsmith.explain.terminal import terminal
 from opsmith.nouns.diagnosis import Diagnosis
@@ -17,10 +18,27 @@ def explain(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Report:
 
     No clock is read: the same inputs give the same bytes.
     """
-    story = tell(diagnosis, recording, top=top)
+
+    @cache
+    def story() -> Story:
+        return tell(diagnosis, recording, top=top)
+
     return Report(
-        text=terminal(story),
-        markdown=markdown(story),
-        html=html(story),
-        json=answer(diagnosis, top=top),
+        write_text=lambda: terminal(story()),
+        write_markdown=lambda: _markdown(story()),
+        write_html=lambda: _html(story()),
+        write_json=lambda: answer(diagnosis, top=top),
     )
+
+
+def _markdown(story: Story) -> str:
+    from opsmith.explain.markdown import markdown  # noqa: PLC0415 - see `_html`
+
+    return markdown(story)
+
+
+def _html(story: Story) -> str:
+    # Templates take longer to load than an answer in the terminal takes to write.
+    from opsmith.explain.html import html  # noqa: PLC0415 - see above
+
+    return html(story)

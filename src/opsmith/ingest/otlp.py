@@ -61,6 +61,17 @@ def attributes(value: object) -> dict[str, str]:
     return found
 
 
+def digest(value: object) -> bytes | None:
+    """Equal only for equal JSON, so that what repeats is looked into once.
+
+    Members in another order give another digest; what nests too deep for it gives None.
+    """
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return None
+
+
 def plain(value: object, *, longest: int = LONGEST_VALUE, depth: int = 0) -> str:
     """An `AnyValue` as text.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ _LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _HIGHEST = 24
 # A line's text is cut here at once, whatever its length in the file.
 _LONGEST_BODY = 2_000
+_MOST_HEADS = 100_000
 
 
 def read(
@@ -53,6 +55,14 @@ def read(
     return columns.logs()
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Level with place or logger. placed: the code that wrote the line is known."""
+
+    text: str
+    placed: bool
+
+
 class _Columns:
     """Columns that grow record by record."""
 
@@ -62,6 +72,9 @@ class _Columns:
         self._rows = rows
         self._naming = naming
         self._miner = templates.TemplateMiner()
+        # By severity, scope and attributes: most lines of a statement share all three.
+        self._heads: dict[bytes, _Head] = {}
+        self._owners: dict[bytes, Entity | None] = {}
         self._entities: dict[Entity, int] = {}
         self._at_ns = array("q")
         self._entity = array("i")
@@ -75,13 +88,22 @@ class _Columns:
             return False
         for sent in items(request.get("resourceLogs") or request.get("resource_logs")):
             group = fields(sent)
-            resource = otlp.attributes(fields(group.get("resource")).get("attributes"))
-            owner = otlp.owner(resource, self._naming)
+            owner = self._owner_of(fields(group.get("resource")).get("attributes"))
             for scoped in items(group.get("scopeLogs") or group.get("scope_logs")):
                 name = text(fields(fields(scoped).get("scope")).get("name"))
                 for record in items(fields(scoped).get("logRecords")):
-                    self._take_record(fields(record), name, owner[0] if owner else None)
+                    self._take_record(fields(record), name, owner)
         return True
+
+    def _owner_of(self, attributes: object) -> Entity | None:
+        key = otlp.digest(attributes)
+        if key is not None and key in self._owners:
+            return self._owners[key]
+        found = otlp.owner(otlp.attributes(attributes), self._naming)
+        owner = found[0] if found else None
+        if key is not None and len(self._owners) < _MOST_HEADS:
+            self._owners[key] = owner
+        return owner
 
     def _take_record(self, record: Mapping[str, object], scope: str, owner: Entity | None) -> None:
         at = otlp.integer(record.get("timeUnixNano")) or otlp.integer(
@@ -101,13 +123,15 @@ class _Columns:
             self._span.append(self._rows.get(ids, -1))
 
     def _template_of(self, record: Mapping[str, object], scope: str, severity: int) -> int:
-        attributes = otlp.attributes(record.get("attributes"))
+        written = record.get("attributes")
+        key = otlp.digest((severity, scope, written))
+        head = self._heads.get(key) if key is not None else None
+        if head is None:
+            head = _head(otlp.attributes(written), scope, severity)
+            if key is not None and len(self._heads) < _MOST_HEADS:
+                self._heads[key] = head
         body = otlp.plain(record.get("body"), longest=_LONGEST_BODY)
-        level = _LEVELS[(severity - 1) // 4] if severity else ""
-        if place := templates.code_place(attributes):
-            return self._miner.placed(f"{level} {place}".strip(), body)
-        head = f"{level} {templates.logger(attributes, scope)[:80]}".strip()
-        return self._miner.mined(head, body)
+        return (self._miner.placed if head.placed else self._miner.mined)(head.text, body)
 
     def logs(self) -> Logs | None:
         """What was gathered."""
@@ -123,6 +147,13 @@ class _Columns:
             severity=np.array(self._severity, dtype=np.int8),
             span=np.array(self._span, dtype=np.int64),
         )
+
+
+def _head(attributes: Mapping[str, str], scope: str, severity: int) -> _Head:
+    level = _LEVELS[(severity - 1) // 4] if severity else ""
+    if place := templates.code_place(attributes):
+        return _Head(f"{level} {place}".strip(), placed=True)
+    return _Head(f"{level} {templates.logger(attributes, scope)[:80]}".strip(), placed=False)
 
 
 def _severity(record: Mapping[str, object]) -> int:

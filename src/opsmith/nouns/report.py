@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
     """The same answer in four forms; each holds no time but those of the incident itself.
 
-    text: for a terminal; markdown: CommonMark with GFM tables; html: one file that loads nothing;
-    json: one object, by the schema in `explain/schemas/investigate.json`.
+    A form is written when it is first asked for: a terminal need not wait for a page.
     """
 
-    text: str
-    markdown: str
-    html: str
-    json: str
+    write_text: Callable[[], str]
+    write_markdown: Callable[[], str]
+    write_html: Callable[[], str]
+    write_json: Callable[[], str]
+
+    @cached_property
+    def text(self) -> str:
+        """For a terminal."""
+        return self.write_text()
+
+    @cached_property
+    def markdown(self) -> str:
+        """CommonMark with GFM tables."""
+        return self.write_markdown()
+
+    @cached_property
+    def html(self) -> str:
+        """One file that loads nothing."""
+        return self.write_html()
+
+    @cached_property
+    def json(self) -> str:
+        """One object, by the schema in `explain/schemas/investigate.json`."""
+        return self.write_json()

@@ -5,7 +5,6 @@ Each face calls a function here; what it needs is imported inside, so that `--he
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import fields
 from pathlib import Path
 
@@ -64,6 +63,8 @@ def metrics_of(source: str) -> Metrics:
 
 def check_up(settings: Settings) -> Checkup:
     """What is installed, reachable and missing; configured servers are asked for one number."""
+    import asyncio
+
     from opsmith.flows.checkup import check_up as check_machine
     from opsmith.wiring.sources import probes
 
