@@ -1,7 +1,7 @@
 """A plan from its proposal to its outcome, and every door that closes."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from importlib.resources import files
 
@@ -10,13 +10,17 @@ import yaml
 
 from opsmith.audit.states import ACT, PLAN
 from opsmith.errors import BadInput, Conflict, NotFound, Unreachable
+from opsmith.execute.action import Finding
 from opsmith.execute.registry import Registry
 from opsmith.execute.resources import hold, let_go
+from opsmith.execute.settle import Watcher
 from opsmith.flows.change_control import ChangeControl, Guards, Principal, Proposal
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import (
     ActState,
     Autonomy,
+    Check,
+    CheckKind,
     Denied,
     Dossier,
     NeedsApproval,
@@ -65,6 +69,9 @@ class House:
         self.clock = HandClock()
         self.policy_text = (files("opsmith.plan") / "default_policy.yaml").read_text("utf-8")
         self.queue_up = True
+        self.quiet = [True]
+        self.earned: Callable[[], Awaitable[Mapping[str, Autonomy]]] | None = None
+        self.checks: tuple[Check, ...] = ()
         self.autonomy: dict[str, Autonomy] = {}
         self._names = iter(f"approval-{n}" for n in range(100))
         self.action = TurnDial(risk=risk, irreversible=irreversible, deadline_s=0.2)
@@ -78,6 +85,7 @@ class House:
                 autonomy=self._autonomy,
                 others={"queue": self._queue},
             ),
+            watcher=Watcher(probe=self._probe, clock=lambda: self.clock.now, sleep=self._sleep),
             fresh_name=lambda: next(self._names),
         )
 
@@ -85,18 +93,28 @@ class House:
         return policy_from(yaml.safe_load(self.policy_text))
 
     async def _autonomy(self) -> Mapping[str, Autonomy]:
-        return self.autonomy
+        return await self.earned() if self.earned else self.autonomy
 
     async def _queue(self) -> None:
         if not self.queue_up:
             raise Unreachable("The queue does not answer.")
+
+    async def _probe(self, _: Check) -> Finding:
+        if not self.quiet:
+            raise Unreachable("Prometheus does not answer.")
+        holds = self.quiet.pop(0) if len(self.quiet) > 1 else self.quiet[0]
+        return Finding(holds=holds, says="quiet" if holds else "loud")
+
+    async def _sleep(self, seconds: float) -> None:
+        self.clock.passes(seconds)
 
     async def propose(self, **turns: int) -> Dossier:
         orders = tuple(
             Order(action="dial.turn", target=Entity.service(name), values={"to": to})
             for name, to in turns.items()
         )
-        return await self.control.propose(Proposal(orders=orders, why="it is ill"), by=ADA)
+        proposal = Proposal(orders=orders, why="it is ill", checks=self.checks)
+        return await self.control.propose(proposal, by=ADA)
 
     async def approved(self, *who: Principal, **turns: int) -> str:
         name = (await self.propose(**turns)).plan.id
@@ -339,6 +357,123 @@ async def test_a_ledger_lost_while_a_plan_runs_stops_it_before_the_next_change()
         await house.run(name)
 
     assert house.dials.dials["pay"] == 5
+
+
+async def test_a_target_that_went_away_is_not_changed_and_said() -> None:
+    house = House()
+    name = await house.approved(cart=3)
+    house.dials.broken.add("cart")
+
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert "does not answer" in outcome.says
+
+
+async def test_nobody_approves_by_a_policy_that_cannot_be_read() -> None:
+    house = House()
+    name = (await house.propose(cart=3)).plan.id
+    house.policy_text = "nonsense"
+
+    answer = await house.control.approve(name, by=ADA)
+
+    assert isinstance(answer, Denied)
+    assert answer.rule == "policy"
+
+
+async def test_when_nobody_can_say_what_was_earned_nothing_was() -> None:
+    house = House()
+
+    async def lost() -> Mapping[str, Autonomy]:
+        raise Unreachable("The ledger cannot be used.")
+
+    house.earned = lost
+    dossier = await house.propose(cart=3)
+
+    assert isinstance(dossier.judgement, Denied)
+
+
+CHECK = Check(kind=CheckKind.QUIET, subject="up == 0", within_s=60, holds_s=20)
+
+
+@pytest.mark.parametrize(
+    ("looks", "state", "says"),
+    [
+        ([True], PlanState.DONE, "It helped: quiet"),
+        ([False, False, True], PlanState.DONE, "It helped"),
+        ([False], PlanState.UNDONE, "loud after 60 s"),
+        ([True, False] * 50, PlanState.UNDONE, "loud after 60 s"),
+        ([], PlanState.UNDONE, "could not be looked at"),
+    ],
+)
+async def test_what_did_not_help_is_undone(looks: list[bool], state: PlanState, says: str) -> None:
+    house = House()
+    house.checks, house.quiet = (CHECK,), looks
+
+    outcome = await house.run(await house.approved(cart=3))
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is state
+    assert says in outcome.says
+    assert house.dials.dials["cart"] == (3 if state is PlanState.DONE else 1)
+
+
+async def test_a_plan_that_is_done_can_be_taken_back_once() -> None:
+    house = House()
+    name = await house.approved(cart=3, pay=6)
+    await house.run(name)
+
+    outcome = await house.control.undo(name, by=BOB)
+    again = await house.control.undo(name, by=BOB)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert house.dials.dials == {"cart": 1, "pay": 5}
+    assert isinstance(again, Denied)
+
+
+async def test_what_a_dead_process_left_is_found_and_taken_back() -> None:
+    house = House()
+    name = await house.approved(cart=3, pay=6)
+    house.ledger.full_after = 6  # dies between the steps, with nothing given back
+    with pytest.raises(Unreachable):
+        await house.run(name)
+    house.ledger.full_after = 1_000
+
+    early = await house.control.undo(name, by=ADA)
+    house.clock.passes(3600)
+    (left,) = await house.control.abandoned()
+    outcome = await house.control.undo(name, by=ADA)
+
+    assert isinstance(early, Denied)
+    assert left.plan.id == name
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert house.dials.dials == {"cart": 1, "pay": 5}
+    assert await house.control.abandoned() == ()
+
+
+async def test_an_undo_waits_for_its_resource_and_asks_who_may() -> None:
+    house = House()
+    name = await house.approved(cart=3)
+    assert isinstance(await house.control.undo(name, by=ADA), Denied)
+    await house.run(name)
+    now, lease = house.clock.now, timedelta(seconds=10)
+    await hold(house.ledger, "service:cart", plan="other", now=now, lease=lease)
+
+    busy = await house.control.undo(name, by=ADA)
+    house.clock.passes(60)
+    foreign = await house.control.undo(name, by=Principal(name="eve", tenant="elsewhere"))
+    house.policy_text += "approver_roles: [lead]\n"
+    unfit = await house.control.undo(name, by=ADA)
+    house.policy_text = "nonsense"
+    blind = await house.control.undo(name, by=ADA)
+
+    assert isinstance(busy, Outcome)
+    assert "held by other" in busy.says
+    assert [isinstance(one, Denied) for one in (foreign, unfit, blind)] == [True] * 3
+    assert house.dials.dials["cart"] == 3
 
 
 DOUBTS = ("policy", "ledger full", "ledger locked", "clock", "queue", "approvals")

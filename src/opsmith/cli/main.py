@@ -117,6 +117,12 @@ def _run() -> click.Command:
     return run
 
 
+def _undo() -> click.Command:
+    from opsmith.cli.plan import undo
+
+    return undo
+
+
 def _actions() -> click.Command:
     from opsmith.cli.plan import actions
 
@@ -143,6 +149,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "reject": ("Say no to a plan.", _reject),
     "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),
     "schema": ("Check, list and show task schemas.", _schema),
+    "undo": ("Take back what a plan did.", _undo),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }
 

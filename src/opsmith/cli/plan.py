@@ -136,6 +136,24 @@ def run(name: str, output: str) -> None:
 
 
 @click.command()
+@click.argument("name", metavar="PLAN")
+@output_option
+def undo(name: str, output: str) -> None:
+    """Take back what PLAN did, last step first; also one whose process died half-way.
+
+    Exit code 0 undone, 1 when something stays as it is, 4 when it may not be undone.
+    """
+    from opsmith.wiring.act import local_principal
+
+    answer = _controlled(lambda control: control.undo(name, by=local_principal()))
+    if isinstance(answer, Denied):
+        _say_denied(answer, output)
+        raise click.exceptions.Exit(REFUSED_EXIT_CODE)
+    _say_outcome(answer, output)
+    raise click.exceptions.Exit(0 if answer.state is PlanState.UNDONE else 1)
+
+
+@click.command()
 @output_option
 def actions(output: str) -> None:
     """What opsmith can do: each action with its risk, its values and how it is undone."""

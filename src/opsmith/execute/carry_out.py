@@ -15,12 +15,14 @@ from opsmith.errors import OpsmithError
 from opsmith.execute.action import Action, Preview, World
 from opsmith.execute.registry import Registry
 from opsmith.execute.resources import hold, let_go
-from opsmith.nouns.plan import Act, ActState, ApprovedPlan, Outcome, PlanState, Step
+from opsmith.nouns.plan import Act, ActState, ApprovedPlan, Outcome, Plan, PlanState, Step
 from opsmith.seams.ledger import Ledger
 
 # A step is looked at, done, looked at again and perhaps undone, each within its deadline.
 LEASE_DEADLINES = 4
 LEASE_SLACK = timedelta(seconds=30)
+
+_OVER = frozenset({ActState.UNDONE})
 
 Note = Callable[[Act], Awaitable[None]]
 
@@ -57,7 +59,7 @@ async def carry_out(approved: ApprovedPlan, site: Site) -> Outcome:
     """
     held: list[str] = []
     try:
-        holder = await _take_all(approved, held, site)
+        holder = await _take_all(approved.plan, held, site)
         if holder:
             return Outcome(plan=approved.plan.id, state=PlanState.FAILED, says=holder)
         return await _steps(approved, site)
@@ -66,12 +68,35 @@ async def carry_out(approved: ApprovedPlan, site: Site) -> Outcome:
             await let_go(site.ledger, key, plan=approved.plan.id, now=site.clock())
 
 
-async def _take_all(approved: ApprovedPlan, held: list[str], site: Site) -> str:
+async def take_back(plan: Plan, acts: Sequence[Act], site: Site, *, why: str) -> Outcome:
+    """Undo what was begun of a plan, last first: because it did not help, or nobody ended it.
+
+    Raises as `carry_out` does.
+    """
+    held: list[str] = []
+    try:
+        holder = await _take_all(plan, held, site)
+        if holder:
+            return Outcome(plan=plan.id, state=PlanState.FAILED, says=holder, acts=tuple(acts))
+        begun = [_begun(plan, act, site) for act in acts if act.state not in _OVER]
+        return await _stop(plan, begun, why, site)
+    finally:
+        for key in held:
+            await let_go(site.ledger, key, plan=plan.id, now=site.clock())
+
+
+def _begun(plan: Plan, act: Act, site: Site) -> _Begun:
+    """A step as the ledger knows it; an undo needs no more than that."""
+    step = plan.steps[act.number]
+    preview = Preview(version=step.version, says=step.preview, before=act.before)
+    return _Begun(action=site.actions.get(act.order.action), step=step, preview=preview, act=act)
+
+
+async def _take_all(plan: Plan, held: list[str], site: Site) -> str:
     """Hold every resource until the last undo, in one order for all plans so that none waits.
 
     Gives why not, empty when all are held.
     """
-    plan = approved.plan
     deadlines = sum(site.actions.get(one.order.action).spec.deadline_s for one in plan.steps)
     lease = LEASE_SLACK + timedelta(seconds=LEASE_DEADLINES * deadlines)
     for key in sorted({step.resource for step in plan.steps}):
@@ -89,7 +114,7 @@ async def _steps(approved: ApprovedPlan, site: Site) -> Outcome:
         if begun is not None:
             done.append(begun)
         if trouble:
-            return await _stop(approved, done, f"Step {number + 1}: {trouble}", site)
+            return await _stop(approved.plan, done, f"Step {number + 1}: {trouble}", site)
     acts = tuple(begun.act for begun in done)
     says = f"{len(acts)} of {len(acts)} steps done and verified."
     return Outcome(plan=approved.plan.id, state=PlanState.DONE, says=says, acts=acts)
@@ -132,14 +157,14 @@ async def _verified(begun: _Begun, site: Site) -> tuple[_Begun, str]:
     return await _kept(begun, ActState.VERIFIED, says, site), ""
 
 
-async def _stop(approved: ApprovedPlan, done: Sequence[_Begun], why: str, site: Site) -> Outcome:
+async def _stop(plan: Plan, done: Sequence[_Begun], why: str, site: Site) -> Outcome:
     """Undo what was begun, last first; what cannot be undone is said."""
     acts = [await _undone(begun, site) for begun in reversed(done)]
     left = [act for act in acts if act.state is not ActState.UNDONE]
     state = PlanState.FAILED if left else PlanState.UNDONE
     tail = "".join(f" Step {act.number + 1} stays as it is: {act.says}" for act in left)
     says = why + (tail or (" What was done before is undone." if acts else ""))
-    return Outcome(plan=approved.plan.id, state=state, says=says, acts=tuple(reversed(acts)))
+    return Outcome(plan=plan.id, state=state, says=says, acts=tuple(reversed(acts)))
 
 
 async def _undone(begun: _Begun, site: Site) -> Act:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from opsmith.errors import Conflict
@@ -21,8 +22,8 @@ async def hold(
     does not answer: then nothing is held.
     """
     newest = await ledger.read(Wanted(kind=RESOURCE, subject=key, latest=True, limit=1))
-    holder, until = _holder(newest[0]) if newest else ("", now)
-    if holder not in ("", plan) and until > now:
+    holder = _standing(newest, now)
+    if holder not in ("", plan):
         return holder
     seen = Seen(kind=RESOURCE, subject=key, seq=newest[0].seq if newest else 0)
     try:
@@ -32,6 +33,12 @@ async def hold(
     except Conflict:
         return "another plan"
     return None
+
+
+async def holder_of(ledger: Ledger, key: str, *, now: datetime) -> str:
+    """The plan that holds `key` now, empty for none."""
+    newest = await ledger.read(Wanted(kind=RESOURCE, subject=key, latest=True, limit=1))
+    return _standing(newest, now)
 
 
 async def let_go(ledger: Ledger, key: str, *, plan: str, now: datetime) -> None:
@@ -45,6 +52,11 @@ async def let_go(ledger: Ledger, key: str, *, plan: str, now: datetime) -> None:
 def _entry(key: str, plan: str, *, now: datetime, until: datetime) -> Entry:
     body = json.dumps({"plan": plan, "until": until.isoformat()})
     return Entry(kind=RESOURCE, subject=key, body=body, at=now)
+
+
+def _standing(newest: Sequence[Record], now: datetime) -> str:
+    holder, until = _holder(newest[0]) if newest else ("", now)
+    return holder if until > now else ""
 
 
 def _holder(record: Record) -> tuple[str, datetime]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime
 
 from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, to_act, to_dossier
 from opsmith.errors import BadInput, Conflict, NotFound, OpsmithError
 from opsmith.execute.action import World
-from opsmith.execute.carry_out import Site, carry_out
+from opsmith.execute.carry_out import Site, carry_out, take_back
 from opsmith.execute.registry import Registry
+from opsmith.execute.resources import holder_of
+from opsmith.execute.settle import Watcher, settle
 from opsmith.nouns.clock import SLACK, Clock
 from opsmith.nouns.plan import (
     OPEN,
@@ -31,7 +33,7 @@ from opsmith.nouns.plan import (
     Step,
 )
 from opsmith.nouns.record import Record
-from opsmith.plan.approvals import LIFETIME, approve, leave
+from opsmith.plan.approvals import approve, leave
 from opsmith.plan.judge import Circumstances, judge
 from opsmith.plan.policy import Policy
 from opsmith.seams.ledger import Ledger, Seen, Wanted
@@ -77,8 +79,8 @@ class Guards:
 class ChangeControl:
     """Takes a plan from its proposal to its outcome.
 
+    watcher: looks at a plan's checks after its steps.
     fresh_name: gives names for approvals that nobody can guess.
-    lifetime: how long an approval holds.
     """
 
     def __init__(
@@ -88,15 +90,15 @@ class ChangeControl:
         actions: Registry,
         world: World,
         guards: Guards,
+        watcher: Watcher,
         fresh_name: Callable[[], str],
-        lifetime: timedelta = LIFETIME,
     ) -> None:
         self._ledger = ledger
         self._actions = actions
         self._world = world
         self._guards = guards
         self._fresh_name = fresh_name
-        self._lifetime = lifetime
+        self._watcher = watcher
 
     async def propose(self, proposal: Proposal, *, by: Principal) -> Dossier:
         """Rehearse every step, judge the plan and keep it.
@@ -161,7 +163,6 @@ class ChangeControl:
             approver=by.name,
             clock=clock,
             name=self._fresh_name(),
-            lifetime=self._lifetime,
         )
         if isinstance(given, Denied):
             return given
@@ -212,10 +213,68 @@ class ChangeControl:
             return Denied(rule="approvals", reason="Somebody else has just used this plan.")
         except OpsmithError as error:
             return Denied(rule="ledger", reason=str(error))
-        outcome = await carry_out(approved, self._site(by))
-        ended = replace(running, state=outcome.state, notes=(*running.notes, outcome.says))
-        await self._keep(ended, by=by, seen=kept.seq)
+        outcome = await self._checked(await carry_out(approved, self._site(by)), approved.plan, by)
+        await self._end(running, outcome, by=by, seen=kept.seq)
         return outcome
+
+    async def undo(self, name: str, *, by: Principal) -> Outcome | Denied:
+        """Take back what a plan did: one that is done, that failed, or that nobody ended.
+
+        The leave that the plan had covers its undo; roles that may not approve may not undo.
+        Raises `NotFound`, `Unreachable` when the ledger is lost meanwhile.
+        """
+        record = await self._record(name)
+        dossier = to_dossier(record)
+        refusal = await self._no_undo(dossier, by)
+        if refusal is not None:
+            return refusal
+        acts = await self.acts(name)
+        taken = replace(dossier, notes=(*dossier.notes, f"{by.name} takes it back"))
+        kept = await self._keep(taken, by=by, seen=record.seq)
+        outcome = await take_back(dossier.plan, acts, self._site(by), why=f"{by.name} asked.")
+        await self._end(taken, outcome, by=by, seen=kept.seq)
+        return outcome
+
+    async def abandoned(self) -> tuple[Dossier, ...]:
+        """Plans that say `running` and hold nothing any more: their process died."""
+        now = self._guards.clock().now
+        running = [one for one in await self.plans() if one.state is PlanState.RUNNING]
+        return tuple([one for one in running if not await self._holds_any(one.plan, now)])
+
+    async def _no_undo(self, dossier: Dossier, by: Principal) -> Denied | None:
+        now = self._guards.clock().now
+        if dossier.plan.tenant != by.tenant:
+            return Denied(rule="tenant", reason=f"The plan belongs to {dossier.plan.tenant}.")
+        if dossier.state is PlanState.RUNNING and await self._holds_any(dossier.plan, now):
+            return Denied(rule="plan", reason="The plan is being carried out right now.")
+        if dossier.state in {*OPEN, PlanState.REJECTED, PlanState.UNDONE}:
+            return Denied(rule="plan", reason=f"The plan is {dossier.state}; nothing to undo.")
+        try:
+            policy = self._guards.policy()
+        except OpsmithError as error:
+            return Denied(rule="policy", reason=str(error))
+        if not policy.lets_approve(by.role):
+            return Denied(rule="approver_roles", reason=f"The role {by.role} may not undo.")
+        return await self._others_in_doubt()
+
+    async def _holds_any(self, plan: Plan, now: datetime) -> bool:
+        """Whether one of its resources is still held for it."""
+        holders = [await holder_of(self._ledger, step.resource, now=now) for step in plan.steps]
+        return plan.id in holders
+
+    async def _checked(self, outcome: Outcome, plan: Plan, by: Principal) -> Outcome:
+        """What was done and did not help is taken back."""
+        if outcome.state is not PlanState.DONE or not plan.checks:
+            return outcome
+        finding = await settle(plan.checks, self._watcher)
+        if finding.holds:
+            return replace(outcome, says=f"{outcome.says} It helped: {finding.says}.")
+        why = f"It did not help: {finding.says}."
+        return await take_back(plan, outcome.acts, self._site(by), why=why)
+
+    async def _end(self, dossier: Dossier, outcome: Outcome, *, by: Principal, seen: int) -> None:
+        ended = replace(dossier, state=outcome.state, notes=(*dossier.notes, outcome.says))
+        await self._keep(ended, by=by, seen=seen)
 
     async def _rehearsed(self, order: Order) -> tuple[Step, str]:
         action = self._actions.checked(order)
@@ -249,6 +308,9 @@ class ChangeControl:
         clock = self._guards.clock()
         if clock.now < dossier.plan.made_at - SLACK or clock.jumped_since(dossier.clock):
             return Denied(rule="clock", reason="The clock was set since the plan was made.")
+        return await self._others_in_doubt()
+
+    async def _others_in_doubt(self) -> Denied | None:
         for name, probe in self._guards.others.items():
             try:
                 await probe()

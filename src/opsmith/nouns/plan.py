@@ -43,13 +43,14 @@ class Check:
     """Something that must come true after the steps, and stay so.
 
     subject: the expression or address. within_s: how long it may take to come true; holds_s:
-    how long it must then stay.
+    how long it must then stay. since: when the trouble began, for a comparison with before.
     """
 
     kind: CheckKind
     subject: str
     within_s: float = 120.0
     holds_s: float = 30.0
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,15 +262,22 @@ def _canonical(plan: Plan) -> str:
         ]
         for step in plan.steps
     ]
-    checks = [[str(one.kind), one.subject, one.within_s, one.holds_s] for one in plan.checks]
+    checks = [
+        [str(one.kind), one.subject, float(one.within_s), float(one.holds_s), _utc(one.since)]
+        for one in plan.checks
+    ]
     made = [
         plan.why,
-        plan.made_at.astimezone(UTC).isoformat(),
+        _utc(plan.made_at),
         plan.made_by,
         plan.tenant,
         plan.incident,
     ]
     return json.dumps([steps, checks, made], ensure_ascii=True, separators=(",", ":"))
+
+
+def _utc(at: datetime | None) -> str:
+    return at.astimezone(UTC).isoformat() if at else ""
 
 
 def _plain(value: Value) -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import secrets
 import time
@@ -13,19 +14,24 @@ from importlib.resources import files
 from pathlib import Path
 
 from opsmith.backends.ledger.sqlite import SqliteLedger
+from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadInput, HouseError, NotFound, Unreachable
 from opsmith.execute.action import Action, ActionSpec
 from opsmith.execute.actions import BUILT_IN
 from opsmith.execute.registry import Registry
+from opsmith.execute.settle import Watcher
 from opsmith.flows.change_control import ChangeControl as ChangeControl  # noqa: PLC0414 - for faces
 from opsmith.flows.change_control import Guards, Principal, Proposal
+from opsmith.flows.look_after import Eyes, look
 from opsmith.nouns.clock import Clock
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import Autonomy, Order, Value
 from opsmith.plan.policy import Policy, policy_from
 from opsmith.seams.reach import Reach
+from opsmith.seams.wire import Access
 from opsmith.settings import Settings
 from opsmith.wiring import targets
+from opsmith.wiring.sources import open_metrics
 
 ACTIONS_GROUP = "opsmith.actions"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -57,6 +63,8 @@ async def change_control(settings: Settings) -> AsyncIterator[ChangeControl]:
     known = targets.read(settings.targets_file)
     patches = settings.data_dir / "patches"
     ways = Ways([targets.files_reach(known, clock=_now, patches=patches)])
+    metrics = open_metrics(settings)
+    eyes = Eyes(metrics=metrics, wire=lambda url: HttpWire(Access(url=url)), clock=_now)
     try:
         yield ChangeControl(
             ledger,
@@ -67,10 +75,15 @@ async def change_control(settings: Settings) -> AsyncIterator[ChangeControl]:
                 clock=read_clock,
                 autonomy=_no_autonomy,
             ),
+            watcher=Watcher(
+                probe=lambda check: look(check, eyes), clock=_now, sleep=asyncio.sleep
+            ),
             fresh_name=lambda: secrets.token_urlsafe(16),
         )
     finally:
         await ways.aclose()
+        if metrics is not None:
+            await metrics.aclose()
         ledger.close()
 
 
