@@ -25,6 +25,7 @@ class Settings:
     listen: host and port of the HTTP face; other than loopback needs a key.
     public_url: where people reach the HTTP face, for links in notices; empty for no links.
     notify_file: YAML file of the places to notify, None for none.
+    watch_file: YAML file of the series and thresholds to watch, None for the built-in ones.
     sources_file: YAML file of where telemetry comes from and as whom it is asked, None for none.
     targets_file: YAML file of what actions may reach and how, None for none.
     policy_file: YAML file of the policy that judges plans, None for the built-in one.
@@ -39,6 +40,7 @@ class Settings:
     listen: str = "127.0.0.1:8417"
     public_url: str = ""
     notify_file: Path | None = None
+    watch_file: Path | None = None
     sources_file: Path | None = None
     targets_file: Path | None = None
     policy_file: Path | None = None
@@ -64,6 +66,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         listen=source.get("OPSMITH_LISTEN") or "127.0.0.1:8417",
         public_url=source.get("OPSMITH_PUBLIC_URL", "").rstrip("/"),
         notify_file=_path(source, "OPSMITH_NOTIFY_FILE"),
+        watch_file=_path(source, "OPSMITH_WATCH_FILE"),
         sources_file=_path(source, "OPSMITH_SOURCES_FILE"),
         targets_file=_path(source, "OPSMITH_TARGETS_FILE"),
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),

@@ -1,6 +1,6 @@
 """Every backend of the metrics seam keeps every promise."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -71,6 +71,22 @@ async def over_http(folder: Path) -> AsyncIterator[Metrics]:
     await metrics.aclose()
 
 
+def row(series: Series) -> dict[str, object]:
+    points = [
+        [at, f"{value}"]
+        for at, value in zip(series.times_s.tolist(), series.values.tolist(), strict=True)
+    ]
+    return {"metric": {"__name__": series.name, **dict(series.labels)}, "values": points}
+
+
+def instant(query: str, series: Sequence[Series]) -> object:
+    rows = [row(one) for one in series]
+    if query.endswith("]"):
+        return {"resultType": "matrix", "result": rows}
+    vector = [{"metric": one["metric"], "value": one["values"][0]} for one in rows]
+    return {"resultType": "vector", "result": vector}
+
+
 def answering(
     store: RecordedMetrics,
 ) -> Callable[[httpx.Request], Awaitable[httpx.Response]]:
@@ -79,13 +95,6 @@ def answering(
     def time(told: str) -> datetime:
         return datetime.fromtimestamp(float(told), tz=UTC)
 
-    def row(series: Series) -> dict[str, object]:
-        points = [
-            [at, f"{value}"]
-            for at, value in zip(series.times_s.tolist(), series.values.tolist(), strict=True)
-        ]
-        return {"metric": {"__name__": series.name, **dict(series.labels)}, "values": points}
-
     async def data(request: httpx.Request) -> object:
         asked = {key: values[0] for key, values in parse_qs(request.content.decode()).items()}
         endpoint = request.url.path.removeprefix("/api/v1/")
@@ -93,12 +102,11 @@ def answering(
             start, end = time(asked["start"]), time(asked["end"])
             found = await store.series(asked["match[]"], start=start, end=end)
             return [dict(labels) for labels in found]
+        if endpoint == "rules":
+            return {"groups": []}
         query = asked.get("query", "")
         if endpoint == "query":
-            series = await store.query(query, at=time(asked["time"]))
-            rows = [row(one) for one in series]
-            vector = [{"metric": one["metric"], "value": one["values"][0]} for one in rows]
-            return {"resultType": "vector", "result": vector}
+            return instant(query, await store.query(query, at=time(asked["time"])))
         series = await store.query_range(
             query,
             start=time(asked["start"]),

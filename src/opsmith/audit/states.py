@@ -7,19 +7,24 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
+from opsmith.nouns.anomaly import Label
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.plan import Act, Dossier
 from opsmith.nouns.record import Entry, Record
+from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
 
 ALERT = "alert"
 INCIDENT = "incident"
 CHANGE = "change"
+SIGN = "sign"
+LABEL = "label"
 PLAN = "plan"
 ACT = "act"
 
 _EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
+_SIGN: TypeAdapter[Sign] = TypeAdapter(Sign)
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _DOSSIER: TypeAdapter[Dossier] = TypeAdapter(Dossier)
 _ACT: TypeAdapter[Act] = TypeAdapter(Act)
@@ -47,6 +52,26 @@ def of_incident(incident: Incident, *, at: datetime, principal: str = "opsmith")
 def to_incident(record: Record) -> Incident:
     """The incident that `of_incident` wrote."""
     return _INCIDENT.validate_json(record.entry.body)
+
+
+def of_sign(sign: Sign, *, at: datetime) -> Entry:
+    """The entry that makes `sign` the newest state of itself."""
+    return Entry(kind=SIGN, subject=sign.id, body=_SIGN.dump_json(sign).decode(), at=at)
+
+
+def to_sign(record: Record) -> Sign:
+    """The sign that `of_sign` wrote."""
+    return _SIGN.validate_json(record.entry.body)
+
+
+def of_label(sign: str, said: Label, *, at: datetime, principal: str) -> Entry:
+    """The entry that records what a person said of the sign with this id."""
+    return Entry(kind=LABEL, subject=sign, body=f'"{said}"', at=at, principal=principal)
+
+
+def to_label(record: Record) -> Label:
+    """What `of_label` wrote."""
+    return Label(record.entry.body.strip('"'))
 
 
 def of_change(change: Change, *, at: datetime, principal: str = "webhook") -> Entry:

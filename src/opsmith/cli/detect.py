@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from collections.abc import Iterable
@@ -15,7 +16,7 @@ from opsmith.cli.options import output_option
 from opsmith.cli.source import checked, where_options
 from opsmith.errors import BadInput
 from opsmith.nouns.anomaly import Anomaly, Label
-from opsmith.wiring.detection import detect_in, detect_lines, label_anomaly
+from opsmith.wiring.detection import detect_in, detect_lines, label_anomaly, label_live
 
 
 @click.command()
@@ -74,9 +75,17 @@ def anomaly() -> None:
 @click.option("--true", "said", flag_value="true", help="It was real: lower it a little.")
 @output_option
 def label(anomaly_id: str, said: str | None, output: str) -> None:
-    """Label the anomaly ID that `opsmith detect` told of."""
+    """Label the anomaly ID that `opsmith detect`, `opsmith watch` or the page told of.
+
+    What a running `opsmith up` told of reaches its detectors with the next scrape.
+    """
     if said is None:
         raise BadInput("Nothing was said of it.", hint="Give --true or --false.")
+    if (live := label_live(anomaly_id, Label(said), principal=getpass.getuser())) is not None:
+        told = {"id": anomaly_id, "series": live.series, "said": said}
+        words = f"{live.series}: kept; the running detectors take it in with the next scrape."
+        click.echo(json.dumps(told) if output == "json" else words)
+        return
     series, multiplier = label_anomaly(anomaly_id, Label(said))
     if output == "json":
         click.echo(json.dumps({"id": anomaly_id, "series": series, "threshold_x": multiplier}))

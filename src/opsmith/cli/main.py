@@ -51,6 +51,12 @@ def _schema() -> click.Command:
     return schema
 
 
+def _watch() -> click.Command:
+    from opsmith.cli.watch import watch
+
+    return watch
+
+
 def _up() -> click.Command:
     from opsmith.cli.up import up
 
@@ -150,6 +156,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),
     "schema": ("Check, list and show task schemas.", _schema),
     "undo": ("Take back what a plan did.", _undo),
+    "watch": ("Show incidents, anomalies and early warnings as they come.", _watch),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }
 

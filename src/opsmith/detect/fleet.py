@@ -174,6 +174,14 @@ class Fleet:
         scalars[STRICTNESS] = moved_strictness(float(scalars[STRICTNESS]), label, share)
         return float(scalars[STRICTNESS])
 
+    def keep(self, rows: Sequence[int]) -> None:
+        """Forget all series but these, which are numbered anew in the order given."""
+        chosen = np.asarray(rows, np.int64)
+        self.keys = [self.keys[row] for row in rows]
+        self._rows = {key: row for row, key in enumerate(self.keys)}
+        kept = State._make(part[chosen] for part in self._state)
+        self._state = grown(kept, max(16, len(self.keys)))
+
     def to_bytes(self) -> bytes:
         """Names and state, for `from_bytes`."""
         names = "\n".join(key.replace("\n", " ") for key in self.keys).encode()

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from opsmith.audit.states import ALERT, of_episode, to_episode
 from opsmith.nouns.episode import Episode, EpisodeState, advance
+from opsmith.nouns.sign import OWN
 from opsmith.nouns.signals import Alert
 from opsmith.seams.ledger import Ledger, Wanted
 
@@ -46,6 +47,10 @@ class Inbox:
         """The alerts that fire now."""
         return tuple(e for e in self._episodes.values() if e.state is EpisodeState.FIRING)
 
+    def known(self, beginning: str) -> dict[str, Episode]:
+        """The newest state of every alert whose fingerprint begins so."""
+        return {name: e for name, e in self._episodes.items() if name.startswith(beginning)}
+
     def episode(self, fingerprint: str) -> Episode | None:
         """The newest state of one alert."""
         return self._episodes.get(fingerprint)
@@ -53,11 +58,14 @@ class Inbox:
     async def reconcile(self, active: Sequence[Alert], *, now: datetime) -> tuple[Episode, ...]:
         """Take the sender's own account of what fires: missed starts and missed ends.
 
-        An alert that we think fires and the sender does not know ended while nobody told us.
+        An alert that we think fires and the sender does not know ended while nobody told us;
+        those that opsmith raised itself are none of the sender's.
         """
         known = {alert.fingerprint for alert in active}
         ended = [
-            replace(e.alert, ends_at=now) for e in self.firing if e.alert.fingerprint not in known
+            replace(e.alert, ends_at=now)
+            for e in self.firing
+            if e.alert.fingerprint not in known and not e.alert.fingerprint.startswith(OWN)
         ]
         return await self.receive((*active, *ended), now=now)
 

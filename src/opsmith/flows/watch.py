@@ -10,10 +10,22 @@ from datetime import datetime, timedelta
 
 from opsmith.audit.states import INCIDENT, of_incident, to_incident
 from opsmith.errors import BadInput, NotFound, OpsmithError
-from opsmith.localise.grouping import home, joined, merged, neighbours, opened, similar, split
+from opsmith.localise.grouping import (
+    SIGN_FOR,
+    home,
+    joined,
+    merged,
+    near,
+    neighbours,
+    opened,
+    similar,
+    split,
+    with_sign,
+)
 from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.incident import ENDED, Blame, Incident, IncidentState, Verdict
 from opsmith.nouns.record import Record
+from opsmith.nouns.sign import Sign
 from opsmith.nouns.topology import Topology
 from opsmith.seams.ledger import Ledger, Wanted
 
@@ -55,6 +67,7 @@ class Watch:
         self._turn = asyncio.Lock()
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._read_to = 0
+        self._loose: dict[str, Sign] = {}
         self.failed_looks = 0
 
     async def load(self) -> None:
@@ -84,10 +97,32 @@ class Watch:
             for episode in episodes:
                 if (incident := self._place(episode, touched, now=now)) is not None:
                     touched[incident.id] = incident
+            touched |= self._with_signs(touched, now=now)
             await self._keep(touched.values())
         for incident in touched.values():
             if incident.firing:
                 self._start_looking(incident.id)
+
+    async def observe(self, signs: Sequence[Sign]) -> tuple[Sign, ...]:
+        """Put signs into the incidents that they are evidence in; those that are near none.
+
+        These are remembered for a while: an incident that opens near them takes them in.
+        """
+        async with self._taking_turns():
+            now = self._clock()
+            touched: dict[str, Incident] = {}
+            loose: list[Sign] = []
+            for sign in signs:
+                live = {**self._incidents, **touched}.values()
+                holding = (i for i in live if any(one.id == sign.id for one in i.signs))
+                place = next(holding, None) or near(sign, live, beside=self._beside, now=now)
+                if place is None:
+                    loose.append(sign)
+                else:
+                    touched[place.id] = with_sign(place, sign)
+            self._loose |= {sign.id: sign for sign in loose}
+            await self._keep(touched.values())
+        return tuple(loose)
 
     async def tick(self, firing: Sequence[Episode] = ()) -> None:
         """Resolve what has been calm for long enough; call every now and then.
@@ -195,6 +230,18 @@ class Watch:
             incident = to_incident(record)
             self._incidents[incident.id] = incident
             self._read_to = record.seq
+
+    def _with_signs(self, touched: dict[str, Incident], *, now: datetime) -> dict[str, Incident]:
+        """The incidents just touched with the loose signs that are near them."""
+        self._loose = {k: sign for k, sign in self._loose.items() if now - sign.at <= SIGN_FOR}
+        grown = dict(touched)
+        for sign in self._loose.values():
+            place = near(sign, grown.values(), beside=self._beside, now=now)
+            if place is not None:
+                grown[place.id] = with_sign(place, sign)
+        taken = {sign.id for incident in grown.values() for sign in incident.signs}
+        self._loose = {k: sign for k, sign in self._loose.items() if k not in taken}
+        return grown
 
     def _has_seen(self, episode: Episode) -> bool:
         """Whether an incident, ended or not, changed with this round of the alert or after."""

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from opsmith.errors import AskError
-from opsmith.http import incidents
+from opsmith.http import incidents, signs
 from opsmith.http.access import LARGEST_BODY, Gate
 from opsmith.http.events import Bus
 from opsmith.http.problems import install
@@ -42,6 +42,7 @@ def create(app: App, *, key: str) -> FastAPI:
     """The HTTP face of `app`. key: what callers must show; empty for this machine alone."""
     bus = Bus()
     app.listeners.append(bus.announce)
+    app.sign_listeners.append(bus.point_at)
 
     @asynccontextmanager
     async def running(api: FastAPI) -> AsyncIterator[None]:
@@ -63,6 +64,7 @@ def create(app: App, *, key: str) -> FastAPI:
     _telemetry(api, app)
     _page(api)
     api.include_router(incidents.routes(app, bus))
+    api.include_router(signs.routes(app))
     api.add_middleware(Gate, key=key)
     return api
 

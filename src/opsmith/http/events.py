@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from opsmith.nouns.incident import Incident
+from opsmith.nouns.sign import Sign
 
 # A page that reads nothing for this many changes is dropped; it reconnects and reloads.
 BACKLOG = 256
@@ -14,16 +15,23 @@ BEAT_S = 20.0
 
 
 class Bus:
-    """Hands each announced incident to everyone who listens now."""
+    """Hands each announced incident and sign to everyone who listens now."""
 
     def __init__(self) -> None:
         self._listeners: set[asyncio.Queue[str | None]] = set()
 
     async def announce(self, incident: Incident) -> None:
         """Tell all listeners; one that does not keep up is let go."""
+        self._say("incident", incident.id)
+
+    async def point_at(self, sign: Sign) -> None:
+        """Tell all listeners of an anomaly or an early warning."""
+        self._say("sign", sign.id)
+
+    def _say(self, event: str, name: str) -> None:
         for queue in tuple(self._listeners):
             try:
-                queue.put_nowait(f"event: incident\ndata: {incident.id}\n\n")
+                queue.put_nowait(f"event: {event}\ndata: {name}\n\n")
             except asyncio.QueueFull:
                 self._listeners.discard(queue)
                 queue.get_nowait()

@@ -40,7 +40,7 @@ def routes(app: App, bus: Bus) -> APIRouter:
 
     @router.get("/events")
     async def events() -> StreamingResponse:
-        """A stream of `incident` events, each with the id of an incident that changed."""
+        """A stream of `incident` and `sign` events, each with the id of what changed."""
         return StreamingResponse(bus.listen(), media_type="text/event-stream")
 
     _sayings(router, app)

@@ -6,10 +6,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from opsmith.nouns.anomaly import Label
 from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Blame, Incident, Verdict
+from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
 
 
@@ -126,6 +128,45 @@ class MemberShape(BaseModel):
     joined_at: datetime
 
 
+class SignShape(BaseModel):
+    """One anomaly or early warning; ended_at is None while it stands."""
+
+    id: str
+    kind: str
+    at: datetime
+    series: str
+    entity: str
+    aspect: str
+    claim: str
+    score: float
+    ended_at: datetime | None
+    due_at: datetime | None
+
+    @classmethod
+    def of(cls, sign: Sign) -> SignShape:
+        """Show a sign."""
+        return cls(
+            id=sign.id,
+            kind=sign.kind,
+            at=sign.at,
+            series=sign.series,
+            entity=str(sign.entity),
+            aspect=sign.aspect,
+            claim=sign.claim,
+            score=sign.score,
+            ended_at=sign.ended_at,
+            due_at=sign.due_at,
+        )
+
+
+class LabelShape(BaseModel):
+    """What a person says of an anomaly."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    said: Label
+
+
 class IncidentShape(BaseModel):
     """One incident; report is where its page is, None while there is no verdict."""
 
@@ -142,6 +183,7 @@ class IncidentShape(BaseModel):
     rejected: list[BlameShape]
     merged_into: str | None
     report: str | None
+    signs: list[SignShape]
 
     @classmethod
     def of(cls, incident: Incident) -> IncidentShape:
@@ -170,6 +212,7 @@ class IncidentShape(BaseModel):
             rejected=list(map(BlameShape.of, incident.rejected)),
             merged_into=incident.merged_into,
             report=f"/v1/incidents/{incident.id}/report.html" if incident.verdict else None,
+            signs=list(map(SignShape.of, incident.signs)),
         )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.incident import ENDED, Incident, IncidentState, Member
+from opsmith.nouns.sign import Sign
 from opsmith.nouns.topology import Topology
 
 # An alert may join for this long after the incident last changed: Alertmanager's default
@@ -22,6 +23,11 @@ JOIN_HOPS = 2
 # How like a confirmed incident must be to be worth showing (share of common traits).
 LIKE = 0.5
 MOST_LIKE = 3
+# Signs shown with an incident: more are no longer read.
+MOST_SIGNS = 40
+# A sign may be this much older than the incident it is evidence in: `for:` of common rules is up
+# to 15 minutes.
+SIGN_FOR = timedelta(minutes=15)
 
 Neighbours = Mapping[Entity, frozenset[Entity]]
 
@@ -56,6 +62,32 @@ def home(
     if not near:
         return None
     return min(near, key=lambda pair: (pair[0], now - pair[1].updated_at))[1]
+
+
+def near(
+    sign: Sign, incidents: Iterable[Incident], *, beside: Neighbours, now: datetime
+) -> Incident | None:
+    """The incident that a sign is evidence in, or None.
+
+    As for an alert, but that a stranger to the topology is near to itself alone: a sign that
+    has nothing to do with an incident would mislead its reader.
+    """
+    distance = _hops(sign.entity, beside)
+    ranked = [
+        (min(distance[entity] for entity in incident.entities & distance.keys()), incident)
+        for incident in incidents
+        if incident.entities & distance.keys()
+        and incident.state not in ENDED
+        and (incident.firing or now - incident.updated_at <= JOIN_FOR)
+    ]
+    return min(ranked, key=lambda pair: (pair[0], now - pair[1].updated_at), default=(0, None))[1]
+
+
+def with_sign(incident: Incident, sign: Sign) -> Incident:
+    """The incident with the newest state of a sign; of many the newest are kept."""
+    others = [one for one in incident.signs if one.id != sign.id]
+    signs = sorted((*others, sign), key=lambda one: (one.at, one.id))
+    return replace(incident, signs=tuple(signs[-MOST_SIGNS:]))
 
 
 def opened(episode: Episode, *, now: datetime) -> Incident:
@@ -99,6 +131,8 @@ def merged(into: Incident, other: Incident, *, now: datetime) -> tuple[Incident,
         opened_at=min(into.opened_at, other.opened_at),
         updated_at=now,
     )
+    for sign in other.signs:
+        whole = with_sign(whole, sign)
     gone = replace(other, state=IncidentState.MERGED, merged_into=into.id, updated_at=now)
     return settled(whole), gone
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.diagnosis import Status
 from opsmith.nouns.entity import Entity
+from opsmith.nouns.sign import Sign
 
 
 class IncidentState(StrEnum):
@@ -68,6 +69,7 @@ class Incident:
     opened_at, updated_at: UTC-aware. similar: ids of confirmed incidents like this one.
     confirmed: the cause as a person confirmed it. rejected: causes that a person ruled out.
     merged_into: id of the incident that took this one's alerts.
+    signs: anomalies and early warnings near it in time and topology, newest last.
     """
 
     id: str
@@ -81,6 +83,7 @@ class Incident:
     confirmed: Blame | None = None
     rejected: tuple[Blame, ...] = ()
     merged_into: str | None = None
+    signs: tuple[Sign, ...] = ()
 
     @property
     def entities(self) -> frozenset[Entity]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from opsmith.nouns.series import Series
+from opsmith.nouns.sign import AlertRule
 
 
 class Metrics(Protocol):
@@ -17,7 +18,10 @@ class Metrics(Protocol):
     """
 
     async def query(self, promql: str, *, at: datetime) -> tuple[Series, ...]:
-        """Each matching series with its one sample at `at`."""
+        """Each matching series with its one sample at `at`.
+
+        A range selector (`name[5m]`) gives all samples of that time up to `at`, as scraped.
+        """
 
     async def query_range(
         self, promql: str, *, start: datetime, end: datetime, step: timedelta
@@ -28,3 +32,6 @@ class Metrics(Protocol):
         self, matcher: str, *, start: datetime, end: datetime
     ) -> tuple[tuple[tuple[str, str], ...], ...]:
         """The label sets (with `__name__`) of the series that match a selector in that time."""
+
+    async def rules(self) -> tuple[AlertRule, ...]:
+        """What the store alerts on by its own account; nothing where it knows no rules."""

@@ -54,6 +54,19 @@ async def check_a_query_gives_the_last_sample_before_its_time(metrics: Metrics) 
     assert [series.values.tolist() for series in found] == [[3.0]]
 
 
+async def check_a_range_selector_gives_the_samples_as_they_were_scraped(
+    metrics: Metrics,
+) -> None:
+    (series,) = await metrics.query('shop_depth{service="cart"}[75s]', at=_at(6, seconds=10))
+
+    assert series.values.tolist() == [4.0, 5.0, 6.0]
+    assert series.times_s.tolist() == [_at(n).timestamp() for n in (4, 5, 6)]
+
+
+async def check_rules_are_asked_in_vain_where_there_are_none(metrics: Metrics) -> None:
+    assert await metrics.rules() == ()
+
+
 async def check_a_sample_speaks_for_less_than_five_minutes(metrics: Metrics) -> None:
     asked = 'shop_orders_total{service="gone"}'
 

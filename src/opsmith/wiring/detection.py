@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from opsmith.nouns.anomaly import AlarmRate, Anomaly, Label
+from opsmith.nouns.sign import Sign
 from opsmith.nouns.source import Source
 from opsmith.seams.state import StateStore
 from opsmith.settings import load
@@ -52,6 +53,13 @@ def label_anomaly(anomaly: str, said: Label) -> tuple[str, float]:
     from opsmith.flows.detect_stream import label
 
     return asyncio.run(label(_store(), anomaly, said))
+
+
+def label_live(anomaly: str, said: Label, *, principal: str) -> Sign | None:
+    """Label an anomaly that `opsmith up` told of; None when the ledger knows none such."""
+    from opsmith.wiring.follow import label_sign
+
+    return asyncio.run(label_sign(load(), anomaly, said, principal=principal))
 
 
 def evaluate_anomalies(folder: Path) -> AlarmRate:

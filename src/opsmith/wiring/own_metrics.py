@@ -20,6 +20,13 @@ class OwnMetrics:
         self.firing = self._gauge("opsmith_firing_alerts", "Alerts firing.")
         self.incidents = self._gauge("opsmith_incidents", "Incidents known.")
         self.troubles = self._gauge("opsmith_troubles", "Sources that do not answer.")
+        self.signals = self._gauge("opsmith_watched_signals", "Signals that detectors follow.")
+        self.left_out = self._gauge(
+            "opsmith_left_out_series", "Series that match but are too many to be followed."
+        )
+        self.signs = self._gauge(
+            "opsmith_standing_signs", "Anomalies and early warnings that stand now."
+        )
         self.ledger_bytes = self._gauge("opsmith_ledger_bytes", "Size of the ledger on disk.")
 
     def _counter(self, name: str, words: str) -> Counter:

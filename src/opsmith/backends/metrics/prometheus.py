@@ -18,6 +18,7 @@ import orjson
 
 from opsmith.errors import BadAnswer, BadInput, Unreachable
 from opsmith.nouns.series import Meaning, Series
+from opsmith.nouns.sign import AlertRule
 from opsmith.seams.wire import Answer, Wire
 
 # Prometheus refuses a range of more than 11,000 points a series (web/api/v1, "exceeded maximum
@@ -92,6 +93,17 @@ class PrometheusMetrics:
         if not isinstance(data, list):
             raise BadAnswer(f"{self._where} answered series with no list.")
         return tuple(sorted(_labels(one) for one in data))
+
+    async def rules(self) -> tuple[AlertRule, ...]:
+        """The alerting rules of the server; none where it does not know the question."""
+        answer = await self._wire.get("api/v1/rules", (("type", "alert"),))
+        told = _loaded(answer)
+        data = told.get("data")
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return ()
+        if told.get("status") != "success" or not isinstance(data, dict):
+            raise BadAnswer(f"{self._where} answered rules with no rules (HTTP {answer.status}).")
+        return tuple(_rules(data.get("groups")))
 
     async def _ask(self, endpoint: str, asked: Mapping[str, str]) -> object:
         """The `data` of an answer; what it lacks by the server's own account is told."""
@@ -190,6 +202,15 @@ def joined(pieces: Sequence[tuple[Series, ...]]) -> tuple[Series, ...]:
         )
         for parts in found.values()
     )
+
+
+def _rules(groups: object) -> Iterator[AlertRule]:
+    """The alerting rules of all groups; what is none is passed over."""
+    for group in groups if isinstance(groups, list) else ():
+        rules = group.get("rules") if isinstance(group, dict) else None
+        for rule in rules if isinstance(rules, list) else ():
+            if isinstance(rule, dict) and rule.get("type") == "alerting":
+                yield AlertRule(name=str(rule.get("name")), promql=str(rule.get("query")))
 
 
 def _lacks(told: Mapping[str, object]) -> Iterator[str]:

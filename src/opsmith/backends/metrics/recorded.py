@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from opsmith.backends.metrics import selector
 from opsmith.errors import BadInput
 from opsmith.nouns.series import Series
+from opsmith.nouns.sign import AlertRule
 
 # How long a sample speaks for what follows it; Prometheus's --query.lookback-delta.
 LOOKBACK_S = 300.0
@@ -29,7 +30,11 @@ class RecordedMetrics:
         self._labels = [{**dict(one.labels), "__name__": one.name} for one in self._recorded]
 
     async def query(self, promql: str, *, at: datetime) -> tuple[Series, ...]:
-        """Each matching series with its one sample at `at`."""
+        """Each matching series with its one sample at `at`; with `[5m]` all of five minutes."""
+        if (ranged := selector.ranged(promql)) is not None:
+            plain, seconds = ranged
+            found = (_within(one, _unix(at) - seconds, _unix(at)) for one in self._chosen(plain))
+            return tuple(one for one in found if one.times_s.size)
         return self._sampled(promql, np.array([_unix(at)]))
 
     async def query_range(
@@ -55,6 +60,10 @@ class RecordedMetrics:
                 found.append(tuple(sorted((*one.labels, ("__name__", one.name)))))
         return tuple(sorted(found))
 
+    async def rules(self) -> tuple[AlertRule, ...]:
+        """None: rules are not recorded."""
+        return ()
+
     def _chosen(self, promql: str) -> tuple[Series, ...]:
         numbers = selector.chosen(selector.parse(promql), self._labels)
         return tuple(self._recorded[number] for number in numbers)
@@ -71,6 +80,12 @@ def _at(one: Series, grid_s: NDArray[np.float64]) -> Series:
     values = one.values[kept]
     speaks = (row >= 0) & (grid_s - one.times_s[kept] < LOOKBACK_S) & ~np.isnan(values)
     return replace(one, times_s=grid_s[speaks], values=values[speaks])
+
+
+def _within(one: Series, start_s: float, end_s: float) -> Series:
+    """The samples after the start and up to the end."""
+    inside = (one.times_s > start_s) & (one.times_s <= end_s) & ~np.isnan(one.values)
+    return replace(one, times_s=one.times_s[inside], values=one.values[inside])
 
 
 def _unix(at: datetime) -> float:

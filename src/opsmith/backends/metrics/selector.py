@@ -22,6 +22,8 @@ _MATCHER = re.compile(
     r"(?P<operator>=~|!~|!=|=)\s*"
     r"(?:\"(?P<double>(?:[^\"\\\n]|\\.)*)\"|'(?P<single>(?:[^'\\\n]|\\.)*)'|`(?P<raw>[^`]*)`)\s*"
 )
+_RANGE = re.compile(r"(.*[^\s])\s*\[(\d+)(ms|[smhdw])\]\s*", re.DOTALL)
+_SECONDS = {"ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _SIGNS = {"n": "\n", "t": "\t", "r": "\r"}
 
@@ -58,6 +60,16 @@ def parse(text: str) -> tuple[Matcher, ...]:
     if not any(not matcher.accepts([""])[""] for matcher in matchers):
         raise BadInput(f"{text[:100]!r} fits every series; name a metric or a label's value.")
     return tuple(matchers)
+
+
+def ranged(text: str) -> tuple[str, float] | None:
+    """A range selector's plain one and its seconds; None when it is no range selector.
+
+    >>> ranged("up[5m]")
+    ('up', 300.0)
+    """
+    found = _RANGE.fullmatch(text)
+    return (found[1], float(found[2]) * _SECONDS[found[3]]) if found else None
 
 
 def chosen(

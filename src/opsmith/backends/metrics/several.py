@@ -11,6 +11,7 @@ from typing import TypeVar
 from opsmith.backends.metrics.prometheus import PrometheusMetrics
 from opsmith.errors import Unreachable, WorldError
 from opsmith.nouns.series import Series
+from opsmith.nouns.sign import AlertRule
 
 Labels = tuple[tuple[str, str], ...]
 One = TypeVar("One")
@@ -44,6 +45,11 @@ class SeveralMetrics:
         """The label sets that match a selector on any server."""
         found = await self._all(lambda one: one.series(matcher, start=start, end=end))
         return tuple(sorted({labels for part in found for labels in part}))
+
+    async def rules(self) -> tuple[AlertRule, ...]:
+        """The alerting rules of all servers, each once."""
+        found = await self._all(lambda one: one.rules())
+        return tuple(dict.fromkeys(rule for part in found for rule in part))
 
     async def aclose(self) -> None:
         """Close the connections of all."""

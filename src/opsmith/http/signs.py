@@ -1,0 +1,26 @@
+"""Routes for signs: anomalies and early warnings, and what people say of them."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from opsmith.http.incidents import PRINCIPAL
+from opsmith.http.shapes import LabelShape, SignShape
+from opsmith.wiring.live import App
+
+
+def routes(app: App) -> APIRouter:
+    """All routes under /v1 that are about signs."""
+    router = APIRouter(prefix="/v1", tags=["signs"])
+
+    @router.get("/signs")
+    async def signs(limit: int = 100) -> list[SignShape]:
+        """Anomalies and early warnings, the newest first."""
+        return [SignShape.of(one) for one in tuple(reversed(app.signs()))[: max(0, limit)]]
+
+    @router.post("/signs/{name}/label")
+    async def label(name: str, word: LabelShape) -> SignShape:
+        """Say what an anomaly really was; its series' threshold follows."""
+        return SignShape.of(await app.label(name, word.said, principal=PRINCIPAL))
+
+    return router
