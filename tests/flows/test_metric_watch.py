@@ -73,7 +73,6 @@ def plan(*thresholds: Threshold, most: int = 100) -> Plan:
         rules=False,
         most=most,
         step=STEP,
-        alone_a_day=2,
     )
 
 

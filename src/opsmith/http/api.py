@@ -42,7 +42,7 @@ def create(app: App, *, key: str) -> FastAPI:
     """The HTTP face of `app`. key: what callers must show; empty for this machine alone."""
     bus = Bus()
     app.listeners.append(bus.announce)
-    app.sign_listeners.append(bus.point_at)
+    app.signs.listeners.append(bus.point_at)
 
     @asynccontextmanager
     async def running(api: FastAPI) -> AsyncIterator[None]:

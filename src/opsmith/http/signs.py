@@ -16,11 +16,11 @@ def routes(app: App) -> APIRouter:
     @router.get("/signs")
     async def signs(limit: int = 100) -> list[SignShape]:
         """Anomalies and early warnings, the newest first."""
-        return [SignShape.of(one) for one in tuple(reversed(app.signs()))[: max(0, limit)]]
+        return [SignShape.of(one) for one in tuple(reversed(app.signs.newest()))[: max(0, limit)]]
 
     @router.post("/signs/{name}/label")
     async def label(name: str, word: LabelShape) -> SignShape:
         """Say what an anomaly really was; its series' threshold follows."""
-        return SignShape.of(await app.label(name, word.said, principal=PRINCIPAL))
+        return SignShape.of(await app.signs.label(name, word.said, principal=PRINCIPAL))
 
     return router

@@ -13,33 +13,29 @@ from typing import Self
 
 from prometheus_client import generate_latest
 
-from opsmith.audit.states import of_change, of_label
+from opsmith.audit.states import of_change
 from opsmith.backends.alerts.alertmanager import AlertmanagerAlerts
 from opsmith.backends.ledger.sqlite import SqliteLedger
-from opsmith.errors import NotFound, OpsmithError
+from opsmith.errors import OpsmithError
 from opsmith.flows.announce import Announcer
 from opsmith.flows.capture import Buffer, Sources
-from opsmith.flows.metric_watch.own_alerts import own_alerts
 from opsmith.flows.receive import Inbox
 from opsmith.flows.watch import Watch
 from opsmith.ingest.alertmanager import from_api, from_webhook
 from opsmith.ingest.changes import from_webhook as from_change_webhook
 from opsmith.ingest.otlp_wire import log_request, trace_request
-from opsmith.nouns.anomaly import Label
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.series import Aspect, Meaning, MetricKind, Unit
-from opsmith.nouns.sign import OWN, Sign, SignKind
 from opsmith.nouns.signals import Change
 from opsmith.settings import Settings
 from opsmith.wiring.collection import collection
 from opsmith.wiring.looks import Looks, now
-from opsmith.wiring.metric_watch import keep_watching, open_metric_watch
+from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
 from opsmith.wiring.own_metrics import OwnMetrics
 from opsmith.wiring.sources import open_metrics, say
 from opsmith.wiring.troubles import Troubles
-from opsmith.wiring.watch_file import read as read_watch_file
 
 # Share of the 250 MB that an idle watcher may take; traces tell most.
 TRACE_BYTES = 48 * 1024 * 1024
@@ -80,20 +76,25 @@ class App:
         )
         self.watch = Watch(self._ledger, look=self.looks, announce=self._announce, clock=now)
         self.looks.know = self.watch.know
-        self._announcer = Announcer(
-            places(settings.notify_file),
+        self._announcer = self._with_voice()
+        self.listeners.append(self._announcer.tell)
+        self.collection = collection(settings, self._own.registry)
+        self.signs = Signs(
+            settings,
+            metrics=self._metrics,
+            ledger=self._ledger,
+            watch=self.watch,
+            inbox=self.inbox,
+        )
+
+    def _with_voice(self) -> Announcer:
+        return Announcer(
+            places(self._settings.notify_file),
             ledger=self._ledger,
             link=self._link,
             clock=now,
             sleep=asyncio.sleep,
             rng=SystemRandom(),
-        )
-        self.listeners.append(self._announcer.tell)
-        self.collection = collection(settings, self._own.registry)
-        self._alone_a_day = read_watch_file(settings.watch_file).alone_a_day
-        self.sign_listeners: list[Callable[[Sign], Awaitable[None]]] = []
-        self.metric_watch = open_metric_watch(
-            settings, metrics=self._metrics, ledger=self._ledger, tell=self._heed
         )
 
     async def __aenter__(self) -> Self:
@@ -104,9 +105,7 @@ class App:
         self._troubles.keep_doing("watch", self._tick, every_s=TICK_S)
         if self._alerts is not None:
             self._troubles.keep_doing("alertmanager", self._reconcile, every_s=TICK_S)
-        if self.metric_watch is not None:
-            await self.metric_watch.load()
-            keep_watching(self.metric_watch, self._troubles, self._settings)
+        await self.signs.start(self._troubles)
         return self
 
     async def __aexit__(
@@ -117,9 +116,7 @@ class App:
     ) -> None:
         """Stop what runs, let go of servers and files."""
         await self._troubles.stop()
-        if self.metric_watch is not None:
-            with suppress(OpsmithError):  # what was not kept is learned again
-                await self.metric_watch.close()
+        await self.signs.close()
         await self.watch.close()
         await self._announcer.close()
         if self._metrics is not None:
@@ -169,41 +166,9 @@ class App:
         self._own.looks.set(self.looks.done)
         self._own.look_seconds.set(self.looks.seconds)
         self._own.failed_looks.set(self.watch.failed_looks)
-        if self.metric_watch is not None:
-            self._own.signals.set(self.metric_watch.following.signals)
-            self._own.left_out.set(sum(n for _, n in self.metric_watch.chosen.left_out))
-        self._own.signs.set(sum(sign.stands for sign in self.signs()))
+        self.signs.count(self._own)
         self._own.troubles.set(len(await self.troubles()))
         return generate_latest(self._own.registry)
-
-    def signs(self) -> tuple[Sign, ...]:
-        """Anomalies and early warnings of late, the newest last."""
-        return self.metric_watch.signs() if self.metric_watch is not None else ()
-
-    async def label(self, name: str, said: Label, *, principal: str) -> Sign:
-        """Remember a person's word on an anomaly. Raises `NotFound` when there is none such."""
-        found = next((sign for sign in self.signs() if sign.id == name), None)
-        if found is None or found.kind is not SignKind.ANOMALY:
-            raise NotFound(f"No anomaly {name[:40]!r} was told.")
-        await self._ledger.append(
-            [of_label(name, said, at=now(), principal=principal)], durable=True
-        )
-        return found
-
-    async def _heed(self, signs: Sequence[Sign]) -> None:
-        """Put signs where they belong, and raise or end opsmith's own alerts."""
-        loose = await self.watch.observe(signs)
-        alerts = own_alerts(
-            signs,
-            loose=loose,
-            known=self.inbox.known(OWN),
-            alone_a_day=self._alone_a_day,
-            now=now(),
-        )
-        await self.inbox.receive(alerts, now=now())
-        for listener in self.sign_listeners:
-            for sign in signs:
-                await listener(sign)
 
     async def _place(self, episodes: Sequence[Episode]) -> None:
         """Hand changed alerts to the watch."""

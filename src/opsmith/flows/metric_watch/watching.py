@@ -38,7 +38,7 @@ class Plan:
     """What is watched. selectors: of PromQL; thresholds: beside those of the server's rules.
 
     rules: whether the server's alert rules are looked ahead for. most: signals at most.
-    step: how far apart scrapes are. alone_a_day: incidents that anomalies alone may open.
+    step: how far apart scrapes are.
     """
 
     selectors: tuple[str, ...]
@@ -46,7 +46,6 @@ class Plan:
     rules: bool
     most: int
     step: timedelta
-    alone_a_day: int
 
 
 class MetricWatch:
