@@ -59,9 +59,11 @@ class Signs:
             step=timedelta(seconds=self._scrape_s),
         )
         store = FileStates(settings.data_dir / "state")
-        self._metric_watch = metrics and MetricWatch(
-            metrics, ledger=ledger, store=store, plan=plan, tell=self._heed, clock=now
-        )
+        self._metric_watch: MetricWatch | None = None
+        if metrics is not None:
+            self._metric_watch = MetricWatch(
+                metrics, ledger=ledger, store=store, plan=plan, tell=self._heed, clock=now
+            )
 
     async def start(self, troubles: Troubles) -> None:
         """Read back what was learned, and step for as long as opsmith runs."""
