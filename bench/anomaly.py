@@ -36,7 +36,7 @@ from anomaly_scores import (
 from faults import Clean, Faulty, clean_stretch, inject
 
 from opsmith.detect.fleet import COOL_DOWN_S, THRESHOLD_DEFAULT, Fleet
-from opsmith.detect.step import ALARM, CODE, OUTAGE, POINT, SCORE
+from opsmith.detect.step import ALARM, CODE, OUTAGE, POINT, SCORE, WORSE
 
 BUDGET = 0.1  # alarms a series-day, of the synthetic fault bench
 HOUR_S = 3600.0
@@ -76,7 +76,7 @@ def cooled(times_s: Floats, scores: Floats) -> Floats:
     for row, (at, score) in enumerate(zip(times_s, scores, strict=True)):
         if at - since > COOL_DOWN_S:
             bar = 0.0
-        if score > bar:
+        if score > WORSE * bar:
             left[row] = bar = score
             since = at
     return left

@@ -2,10 +2,10 @@
 
 import pytest
 
-from opsmith.detect import predict, step, surprise, views, window
+from opsmith.detect import days, predict, step, surprise, views, window
 from opsmith.numerics.compiled import plain
 
-MODULES = (window, surprise, views, predict, step)
+MODULES = (window, surprise, views, days, predict, step)
 
 
 def run_plainly(monkeypatch: pytest.MonkeyPatch) -> None:

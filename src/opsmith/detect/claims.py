@@ -17,6 +17,9 @@ WORDS = {
     "trend": "the mean of the last 60 points stands where it never stood",
     "residual": "the next value was predicted to be another",
     "persistence": "it has been odd for a while",
+    "shift": "for hours it has stood farther from its usual pattern than on any day before",
+    "astray": "for hours it has been off its usual pattern as on no day before",
+    "unrest": "for hours it has moved more from point to point than on any day before",
 }
 
 

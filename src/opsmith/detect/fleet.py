@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.detect.claims import claim
+from opsmith.detect.days import NAMES as SLOW_NAMES
 from opsmith.detect.labels import moved_strictness
 from opsmith.detect.predict import INPUTS, Trees, no_trees
 from opsmith.detect.state import (
     ALARM_LEVEL,
     IS_COUNTER,
+    SCORED,
     STRICTNESS,
     VIEWS,
     Floats,
@@ -30,13 +32,16 @@ from opsmith.detect.step import (
     BAND_HIGH,
     BAND_LOW,
     CODE,
+    FIRST_SLOW,
     FIRST_SURPRISE,
     HIGH,
     LOW,
     MEASURE,
     MEASURED,
     PREDICTION,
+    PRIOR,
     SCORE,
+    SLOW_SHARE,
     THRESHOLD,
     TIME,
     Rules,
@@ -85,7 +90,7 @@ class Fleet:
         self.rules = Rules(
             knobs=np.array([threshold, cool_down_s, INTERVAL_Z]),
             trees=trees or no_trees(),
-            scratch=np.zeros(INPUTS + VIEWS),
+            scratch=np.zeros(INPUTS + 2 * VIEWS),
         )
         self.keys: list[str] = []
         self._rows: dict[str, int] = {}
@@ -146,7 +151,7 @@ class Fleet:
         """An answer as a noun, with its claim in words. sample: (4,), answer: (ANSWER,)."""
         key, verdict = self.keys[row], CODES[int(answer[CODE])]
         at = datetime.fromtimestamp(_sane(float(sample[TIME])), UTC)
-        shares = _shares(answer[FIRST_SURPRISE : FIRST_SURPRISE + VIEWS])
+        shares = _shares(answer, float(self._state.scalars[row, SCORED]))
         known = math.isfinite(float(answer[LOW]))
         anomaly = Anomaly(
             id=anomaly_id(key, at),
@@ -205,11 +210,16 @@ def anomaly_id(key: str, at: datetime) -> str:
     return hashlib.sha256(f"{key}@{at.isoformat()}".encode()).hexdigest()[:12]
 
 
-def _shares(surprises: Floats) -> tuple[tuple[str, float], ...]:
-    total = max(float(surprises.sum()), 1e-300)
-    ranked: Sequence[int] = np.argsort(-surprises, kind="stable").tolist()
+def _shares(answer: Floats, scored: float) -> tuple[tuple[str, float], ...]:
+    """How much each view and slow channel weighs, on the scale of the score, largest first."""
+    fast = answer[FIRST_SURPRISE:FIRST_SLOW] / math.log10(scored + PRIOR)
+    if answer[SCORE] > 0.0 and SLOW_SHARE * answer[FIRST_SLOW:].max() >= answer[SCORE]:
+        fast = fast * answer[SCORE]  # the slow channels raised it: they come first
+    weights = np.concatenate((fast, SLOW_SHARE * answer[FIRST_SLOW:]))
+    total = max(float(weights.sum()), 1e-300)
+    ranked: Sequence[int] = np.argsort(-weights, kind="stable").tolist()
     return tuple(
-        (NAMES[view], float(surprises[view]) / total) for view in ranked if surprises[view] > 0
+        ((*NAMES, *SLOW_NAMES)[at], float(weights[at]) / total) for at in ranked if weights[at] > 0
     )
 
 

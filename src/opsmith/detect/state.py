@@ -60,7 +60,13 @@ FIRST_TIME = 34
 PREDICTED = 35  # the prediction made for the next point
 SPAN = 36  # half the 5 to 95 % range of the values
 ORIGIN = 37  # the first value: the profiles are kept about it
-SCALARS = 38
+SINCE = 38  # seconds since the sample before, at most two steps
+DAY_START = 39  # Unix seconds
+DAYS_KNOWN = 40  # finished days in the daily greatest values, -1 during the first
+SHIFT = 41  # the slow channels of `detect.days`, in this order
+ASTRAY = 42
+UNREST = 43
+SCALARS = 44
 
 
 class State(NamedTuple):
@@ -74,6 +80,7 @@ class State(NamedTuple):
     before: (n, 2) squashed value and level of the point before.
     day, week: (n, 48), (n, 168) means by half hour of day and by hour of week, about ORIGIN;
     NaN where unseen.
+    days: (n, 3, 4) the slow channels' greatest values by day, see `detect.days`.
     quantiles: (n, VIEWS, 3) running 5, 50 and 95 % of each view.
     counts: (n, TABLES, 64) how often each symbol was seen, two nibbles a byte.
     masses: (n, TABLES, LIMIT + 1) how many symbols were seen j times.
@@ -87,6 +94,7 @@ class State(NamedTuple):
     before: Floats
     day: Singles
     week: Singles
+    days: Singles
     quantiles: Floats
     counts: Bytes
     masses: Bytes
@@ -113,6 +121,7 @@ def fresh(series: int) -> State:
         before=np.zeros((series, 2)),
         day=np.full((series, DAY_SLOTS), np.nan, np.float32),
         week=np.full((series, WEEK_SLOTS), np.nan, np.float32),
+        days=np.zeros((series, 3, 4), np.float32),
         quantiles=np.zeros((series, VIEWS, 3)),
         counts=np.zeros((series, TABLES, (SLOTS + 1) // 2), np.uint8),
         masses=np.zeros((series, TABLES, LIMIT + 1), np.uint8),
@@ -122,6 +131,7 @@ def fresh(series: int) -> State:
     state.scalars[:, RAW] = np.nan
     state.scalars[:, PREDICTED] = np.nan
     state.scalars[:, STRICTNESS] = 1.0
+    state.scalars[:, DAYS_KNOWN] = -1.0
     return state
 
 
@@ -134,7 +144,7 @@ def grown(state: State, series: int) -> State:
 
 
 MAGIC = b"opsmith-detect"
-VERSION = 1
+VERSION = 2
 _HEAD = struct.Struct("<14sHIIII")  # magic, version, series, and the sizes that fix the layout
 
 

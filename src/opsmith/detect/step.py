@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from opsmith.detect.days import CHANNELS, follow_days
 from opsmith.detect.predict import (
     FEWEST,
     Trees,
@@ -23,8 +24,10 @@ from opsmith.detect.state import (
     ALARM_OPEN,
     ALARM_SCALE,
     ALARM_SEEN,
+    ASTRAY,
     BAR,
     BAR_TIME,
+    DAY_START,
     FIRST_TIME,
     IS_COUNTER,
     LAST_TIME,
@@ -37,7 +40,9 @@ from opsmith.detect.state import (
     RESIDUAL_SUM,
     SCORED,
     SEEN,
+    SHIFT,
     SHORT,
+    SINCE,
     SLOW,
     SPAN,
     STEP,
@@ -73,11 +78,11 @@ from opsmith.numerics.compiled import kernel
 # What a point came to.
 QUIET, WARMING, ALARM, OUTAGE, HELD, CALM, NEW_NORMAL, GAP, LATE = range(9)
 
-# Columns of an answer; then VIEWS surprises and VIEWS squashed views.
+# Columns of an answer; then VIEWS surprises and the deviations of the slow channels.
 CODE, POINT, SCORE, THRESHOLD, PREDICTION, LOW, HIGH, MEASURED = range(8)
 FIRST_SURPRISE = 8
-FIRST_SQUASHED = FIRST_SURPRISE + VIEWS
-ANSWER = FIRST_SQUASHED + VIEWS
+FIRST_SLOW = FIRST_SURPRISE + VIEWS
+ANSWER = FIRST_SLOW + CHANNELS
 
 # Columns of a sample: Unix seconds, value, and a forecast's band (NaN for none).
 TIME, MEASURE, BAND_LOW, BAND_HIGH = range(4)
@@ -99,6 +104,10 @@ HALVE_EVERY = 65536.0
 FIRST_RATE, LEAST_RATE = 6.0, 1.0 / 2000.0
 # A gap of so many steps breaks the change view.
 GAP_STEPS = 5.0
+# A day 2.5 deviations above all earlier ones is an alarm at the shipped threshold of 0.45.
+SLOW_SHARE = 0.18
+# During the cool-down a worse fault is told again: one worse by a tenth.
+WORSE = 1.1
 
 
 class Rules(NamedTuple):
@@ -106,7 +115,7 @@ class Rules(NamedTuple):
 
     knobs: (3,) threshold of the alarm score; cool-down in seconds; normal quantile of the
     interval.
-    trees: the one-step model, may be empty. scratch: (INPUTS + VIEWS,), any content.
+    trees: the one-step model, may be empty. scratch: (INPUTS + 2 VIEWS,), any content.
     """
 
     knobs: Floats
@@ -144,19 +153,37 @@ def step(state: State, rules: Rules, i: int, sample: Floats, answer: Floats) -> 
         answer[CODE] = warming_code(scalars)
         return
     views = rules.scratch[-VIEWS:]
-    level = recent(ring, int(scalars[SEEN]), SHORT)[0]
-    views[SEASON] = season_gap(scalars, state.day[i], state.week[i], sample[TIME], level)
+    views[CHANGE] = change
     views[RESIDUAL] = t
+    slow = compare_with_past(state, i, sample[TIME], views, answer[FIRST_SLOW:])
     if scalars[SEEN] == WINDOW:
         settle(scalars, ring, quantiles)
     elif scalars[SEEN] > WINDOW:
-        look(scalars, ring, quantiles, change, views)
-        squashed = answer[FIRST_SQUASHED:]
-        squash_views(scalars, quantiles, views, squashed)
-        learn_scales(scalars, quantiles, views)
-        score(state, i, squashed, answer)
-        blend(scalars, answer)
-    decide(scalars, rules, quantiles, sample, answer)
+        weigh(state, rules, i, views, answer)
+        answer[SCORE] = max(answer[SCORE], min(1.0, SLOW_SHARE * slow))
+    decide(scalars, rules, quantiles, state.days[i], sample, answer)
+
+
+@kernel
+def weigh(state: State, rules: Rules, i: int, views: Floats, answer: Floats) -> None:
+    """Look through every view; write surprises and scores; the scales learn."""
+    scalars, quantiles = state.scalars[i], state.quantiles[i]
+    squashed = rules.scratch[-2 * VIEWS : -VIEWS]
+    look(scalars, state.ring[i], quantiles, views)
+    squash_views(scalars, quantiles, views, squashed)
+    learn_scales(scalars, quantiles, views)
+    score(state, i, squashed, answer)
+    blend(scalars, answer)
+
+
+@kernel
+def compare_with_past(state: State, i: int, time_s: float, views: Floats, slow: Floats) -> float:
+    """Fill in the season view and the slow channels; the deviations of the strangest of them."""
+    scalars = state.scalars[i]
+    level = recent(state.ring[i], int(scalars[SEEN]), SHORT)[0]
+    gap = season_gap(scalars, state.day[i], state.week[i], time_s, level)
+    views[SEASON] = gap
+    return follow_days(scalars, state.days[i], time_s, gap, views[CHANGE], slow)
 
 
 @kernel
@@ -180,10 +207,12 @@ def admit(scalars: Floats, sample: Floats, answer: Floats) -> tuple[float, bool]
     answer[MEASURED] = value
     if scalars[SEEN] == 0.0:
         scalars[FIRST_TIME] = time_s
+        scalars[DAY_START] = time_s
         scalars[ORIGIN] = value
         return value, True
     step_s = scalars[STEP] if scalars[STEP] > 0.0 else since
-    scalars[STEP] = step_s + 0.05 * (min(since, 2.0 * step_s) - step_s)
+    scalars[SINCE] = min(since, 2.0 * step_s)
+    scalars[STEP] = step_s + 0.05 * (scalars[SINCE] - step_s)
     return value, since > GAP_STEPS * step_s
 
 
@@ -326,7 +355,7 @@ def blend(scalars: Floats, answer: Floats) -> None:
 
 @kernel
 def decide(
-    scalars: Floats, rules: Rules, quantiles: Floats, sample: Floats, answer: Floats
+    scalars: Floats, rules: Rules, quantiles: Floats, days: Singles, sample: Floats, answer: Floats
 ) -> None:
     """Set the code: an alarm when the score is over the threshold and the cool-down's bar."""
     answer[THRESHOLD] = rules.knobs[0] * scalars[STRICTNESS] * trust(sample, quantiles)
@@ -336,11 +365,11 @@ def decide(
     if sample[TIME] - scalars[BAR_TIME] > rules.knobs[1]:
         scalars[BAR] = 0.0
     if answer[SCORE] >= answer[THRESHOLD]:
-        answer[CODE] = ALARM if answer[SCORE] > scalars[BAR] else HELD
+        answer[CODE] = ALARM if answer[SCORE] > WORSE * scalars[BAR] else HELD
     if answer[CODE] == ALARM:
         raise_bar(scalars, quantiles, sample[TIME], answer[SCORE])
-    elif answer[CODE] == QUIET and scalars[ALARM_OPEN] > 0.0:
-        answer[CODE] = ending(scalars, quantiles)
+    elif scalars[ALARM_OPEN] > 0.0:
+        answer[CODE] = ending(scalars, quantiles, days, int(answer[CODE]))
 
 
 @kernel
@@ -356,18 +385,35 @@ def raise_bar(scalars: Floats, quantiles: Floats, time_s: float, alarm: float) -
 
 
 @kernel
-def ending(scalars: Floats, quantiles: Floats) -> int:
-    """CALM once the window is past the alarm and as unsurprising as usual.
+def ending(scalars: Floats, quantiles: Floats, days: Singles, code: int) -> int:
+    """What becomes of an open alarm: it ends once the window is past it and unsurprising.
 
-    NEW_NORMAL when it then stands farther from the old level than the usual range is wide.
+    NEW_NORMAL when the window then stands farther from the old level than the usual range is
+    wide; CALM when nothing is over the threshold any more; else the code as it is.
     """
     past_it = scalars[SEEN] - scalars[ALARM_SEEN] >= WINDOW
     odd = math.log(scalars[PERSISTENCE] + 0.02) > quantiles[PERSIST, 1]
     if not past_it or odd:
-        return QUIET
+        return code
+    moved_by = mean_of(scalars) - scalars[ALARM_LEVEL]
+    if abs(moved_by) > scalars[ALARM_SCALE]:
+        scalars[ALARM_OPEN] = 0.0
+        rebase(scalars, days, moved_by)
+        return NEW_NORMAL
+    if code != QUIET:
+        return code
     scalars[ALARM_OPEN] = 0.0
-    moved_by = abs(mean_of(scalars) - scalars[ALARM_LEVEL])
-    return NEW_NORMAL if moved_by > scalars[ALARM_SCALE] else CALM
+    return CALM
+
+
+@kernel
+def rebase(scalars: Floats, days: Singles, moved_by: float) -> None:
+    """Take the patterns of day and week along to a new normal, and begin the day anew."""
+    scalars[ORIGIN] += moved_by
+    scalars[SLOW] -= moved_by
+    scalars[SHIFT] = 0.0
+    scalars[ASTRAY] = 0.0
+    days[:, 0] = 0.0
 
 
 @kernel

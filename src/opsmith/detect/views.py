@@ -20,6 +20,7 @@ from opsmith.detect.state import (
     RUN,
     SEEN,
     SHORT,
+    SINCE,
     SLOW,
     SLOW_ERROR,
     SPAN,
@@ -49,9 +50,14 @@ NAMES = (
 LONG = 2 * SHORT  # values behind the spread
 # The slow mean and the running errors of the profiles: about 200 points.
 SLOW_RATE = 1.0 / 200.0
-# A slot of the day has a memory of 20 points, of the week of 7.
-DAY_RATE = 0.05
-WEEK_RATE = 0.15
+# A slot learns three tenths of what is new at each visit, of the week a half: a memory of three
+# days and of two weeks, whatever the step.
+DAY_LEARNS, DAY_SLOT_S = 3.0 / 7.0, 1800.0
+WEEK_LEARNS, WEEK_SLOT_S = 1.0, 3600.0
+# What lies farther off than three usual errors teaches no more than that.
+NOVEL = 3.0
+# ... once the errors have had time to settle.
+SETTLED = 288.0
 # A spread below a hundredth of the series' own range is no spread.
 NO_SPREAD = 0.01
 
@@ -62,29 +68,47 @@ def season_gap(scalars: Floats, day: Singles, week: Singles, time_s: float, leve
 
     day: (48,), week: (168,) of one series, changed in place; time_s: Unix seconds, UTC.
     """
-    at_day = int(time_s // 1800.0) % DAY_SLOTS
-    at_week = int(time_s // 3600.0) % WEEK_SLOTS
+    at_day = int(time_s // DAY_SLOT_S) % DAY_SLOTS
+    at_week = int(time_s // WEEK_SLOT_S) % WEEK_SLOTS
     y = level - scalars[ORIGIN]
     slow = scalars[SLOW]
     by_day = np.float64(day[at_day]) if day[at_day] == day[at_day] else slow
     by_week = np.float64(week[at_week]) if week[at_week] == week[at_week] else by_day
-    scalars[SLOW_ERROR] += SLOW_RATE * (abs(y - slow) - scalars[SLOW_ERROR])
-    scalars[DAY_ERROR] += SLOW_RATE * (abs(y - by_day) - scalars[DAY_ERROR])
-    scalars[WEEK_ERROR] += SLOW_RATE * (abs(y - by_week) - scalars[WEEK_ERROR])
+    learn_error(scalars, SLOW_ERROR, abs(y - slow))
+    learn_error(scalars, DAY_ERROR, abs(y - by_day))
+    learn_error(scalars, WEEK_ERROR, abs(y - by_week))
     gap, least = y - slow, scalars[SLOW_ERROR]
     if scalars[DAY_ERROR] < least:
         gap, least = y - by_day, scalars[DAY_ERROR]
     if scalars[WEEK_ERROR] < least:
-        gap = y - by_week
+        gap, least = y - by_week, scalars[WEEK_ERROR]
     scalars[SLOW] += SLOW_RATE * (y - slow)
-    day[at_day] = y if day[at_day] != day[at_day] else by_day + DAY_RATE * (y - by_day)
-    week[at_week] = y if week[at_week] != week[at_week] else by_week + WEEK_RATE * (y - by_week)
+    far = NOVEL * least if scalars[SEEN] > SETTLED else np.inf
+    learn_slot(day, at_day, y, far, DAY_LEARNS * min(1.0, scalars[SINCE] / DAY_SLOT_S))
+    learn_slot(week, at_week, y, far, WEEK_LEARNS * min(1.0, scalars[SINCE] / WEEK_SLOT_S))
     return float(gap)
 
 
 @kernel
-def look(scalars: Floats, ring: Floats, quantiles: Floats, change: float, out: Floats) -> None:
-    """The raw views of the point just pushed; season and residual are the caller's.
+def learn_error(scalars: Floats, which: int, size: float) -> None:
+    """Move a running error towards `size`, by no more than three of it once it has settled."""
+    usual = scalars[which]
+    scalars[which] = usual + SLOW_RATE * (size - usual)
+
+
+@kernel
+def learn_slot(slots: Singles, at: int, y: float, far: float, share: float) -> None:
+    """Move one slot of a profile towards y, by no more than `far` would make it."""
+    if slots[at] != slots[at]:
+        slots[at] = y
+        return
+    off = max(-far, min(far, y - np.float64(slots[at])))
+    slots[at] = np.float64(slots[at]) + share / (1.0 + share) * off
+
+
+@kernel
+def look(scalars: Floats, ring: Floats, quantiles: Floats, out: Floats) -> None:
+    """The raw views of the point just pushed; change, season and residual are the caller's.
 
     out: (VIEWS,), filled in.
     """
@@ -93,7 +117,6 @@ def look(scalars: Floats, ring: Floats, quantiles: Floats, change: float, out: F
     out[VALUE] = ring[(seen - 1) % WINDOW]
     out[LEVEL] = recent(ring, seen, SHORT)[0]
     out[SPREAD] = math.log(recent(ring, seen, LONG)[1] / span + NO_SPREAD)
-    out[CHANGE] = change
     out[REST] = math.log2(1.0 + scalars[RUN])
     out[TREND] = mean_of(scalars)
     out[PERSIST] = math.log(scalars[PERSISTENCE] + 0.02)

@@ -6,10 +6,14 @@ the uncompiled function back, and tests hold the compiled one to it.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Callable
+from types import CodeType
 from typing import ParamSpec, TypeVar
 
 import numba
+from numba.core.caching import FunctionCache
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,13 +34,51 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     >>> double(4.0), plain(double)(4.0)
     (8.0, 8.0)
     """
-    try:
-        compiled: Callable[P, R] = numba.njit(cache=True, nogil=True, error_model="numpy")(
-            function
-        )
-    except RuntimeError:  # no file to keep it beside, or no folder that can be written
-        compiled = numba.njit(nogil=True, error_model="numpy")(function)
-    return compiled
+    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    # no file to keep it beside, or no folder that can be written: RuntimeError
+    with contextlib.suppress(RuntimeError):
+        # as its own `enable_caching` does
+        setattr(compiled, "_cache", _KernelCache(function))  # type: ignore[no-untyped-call]  # noqa: B010
+    kept: Callable[P, R] = compiled
+    return kept
+
+
+class _KernelCache(FunctionCache):
+    """Machine code kept by what it was made from.
+
+    The compiler's own cache looks at the file of the outermost kernel alone; an edit of a kernel
+    that it calls, or of a constant in another module, would go on running the old code.
+    """
+
+    def _index_key(self, sig: object, codegen: object) -> tuple[object, ...]:
+        key: tuple[object, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
+        return (*key, fingerprint(self._py_func))
+
+
+def fingerprint(function: Callable[..., object]) -> str:
+    """A digest of a kernel, of all kernels it calls and of the constants they name."""
+    digest = hashlib.sha256()
+    seen: set[object] = set()
+    _add(function, digest.update, seen)
+    return digest.hexdigest()
+
+
+def _add(
+    function: Callable[..., object], update: Callable[[bytes], None], seen: set[object]
+) -> None:
+    code: CodeType | None = getattr(function, "__code__", None)
+    if code is None or function in seen:
+        return
+    seen.add(function)
+    fixed = [one for one in code.co_consts if not isinstance(one, CodeType)]
+    update(code.co_code + repr((fixed, code.co_names)).encode())
+    space: dict[str, object] = getattr(function, "__globals__", {})
+    for name in sorted(code.co_names):
+        found = space.get(name)
+        if isinstance(found, bool | int | float | str | tuple):
+            update(repr((name, found)).encode())
+        elif hasattr(found, "py_func"):
+            _add(plain(found), update, seen)  # type: ignore[arg-type]  # a kernel is callable
 
 
 def plain(compiled: Callable[P, R]) -> Callable[P, R]:
