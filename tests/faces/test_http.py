@@ -38,9 +38,11 @@ def told(
 
 
 @contextmanager
-def running(folder: Path, *, key: str = "") -> Iterator[httpx.Client]:
+def running(
+    folder: Path, *, key: str = "", sources_file: Path | None = None
+) -> Iterator[httpx.Client]:
     """The real app on a free loopback port, as `opsmith up` runs it."""
-    app = App(Settings(data_dir=folder), version="0")
+    app = App(Settings(data_dir=folder, sources_file=sources_file), version="0")
     server = uvicorn.Server(
         uvicorn.Config(create(app, key=key), host="127.0.0.1", port=0, log_level="warning")
     )
@@ -185,3 +187,19 @@ def test_what_spans_say_is_summed_for_a_prometheus_and_counted(client: httpx.Cli
     assert 'opsmith_events_sampled_out_total{signal="spans"} 0.0' in counts
     assert "opsmith_collector_series 1.0" in counts
     assert 'opsmith_label_values{label="span_name",' in counts
+
+
+def test_a_log_file_is_followed_into_what_is_known(tmp_path: Path) -> None:
+    log, file = tmp_path / "cart.log", tmp_path / "sources.yml"
+    log.write_text("old\n")
+    file.write_text(f"logs: [{{name: shop, kind: files, paths: [{log}]}}]")
+    with running(tmp_path, sources_file=file) as client:
+        deadline = time.monotonic() + 30
+        while "log_records_count" not in (text := client.get("/metrics/collected").text):
+            assert time.monotonic() < deadline
+            with log.open("a") as more:
+                more.write("2026-01-01T00:00:00Z ERROR new\n")
+            time.sleep(0.2)
+
+    assert 'service="cart"' in text
+    assert 'level="ERROR"' in text

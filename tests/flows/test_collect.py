@@ -41,6 +41,6 @@ def test_logs_are_counted_by_level_and_idle_series_go() -> None:
 
     assert collect.text().splitlines() == [
         "# TYPE log_records summary",
-        'log_records_sum{level="INFO",service="pay"} 2.0',
-        'log_records_count{level="INFO",service="pay"} 2.0',
+        'log_records_sum{level="INFO",service="pay",template="ok"} 2.0',
+        'log_records_count{level="INFO",service="pay",template="ok"} 2.0',
     ]

@@ -39,6 +39,12 @@ def _investigate() -> click.Command:
     return investigate
 
 
+def _logs() -> click.Command:
+    from opsmith.cli.logs import logs
+
+    return logs
+
+
 def _parse() -> click.Command:
     from opsmith.cli.parse import parse
 
@@ -150,6 +156,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "investigate": ("Find the root cause of a recorded incident.", _investigate),
     "plan": ("Rehearse a change and ask policy about it.", _plan),
     "plans": ("See the plans and what came of them.", _plans),
+    "logs": ("Search and follow logs.", _logs),
     "ranker": ("Show the ranking weights, or refit them on solved incidents.", _ranker),
     "parse": ("Show how a sentence is understood as tasks.", _parse),
     "reject": ("Say no to a plan.", _reject),

@@ -61,7 +61,8 @@ class Bloom:
     """Remembers values; says of a new one with the chance `error` that it was there."""
 
     def __init__(self, *, most: int, error: float) -> None:
-        self._bits = max(64, math.ceil(-most * math.log(error) / math.log(2.0) ** 2))
+        # A tenth more than Bloom's formula: two hashes for all err a little oftener.
+        self._bits = max(64, math.ceil(-1.1 * most * math.log(error) / math.log(2.0) ** 2))
         self._hashes = max(1, round(self._bits / most * math.log(2.0)))
         self._filter = bytearray(self._bits // 8 + 1)
 

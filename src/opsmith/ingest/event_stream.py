@@ -6,7 +6,7 @@ What is kept says in an attribute how many events it stands for, as `sampling` r
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from opsmith.ingest import otlp, sampling
 from opsmith.ingest.collector import Row
@@ -14,6 +14,7 @@ from opsmith.ingest.distinct import stable_hash
 from opsmith.ingest.folding import NAME
 from opsmith.ingest.json_door import fields, items, text
 from opsmith.ingest.naming import Naming
+from opsmith.ingest.online_templates import OnlineTemplates
 from opsmith.ingest.thinning import Thinning
 
 # The names that Tempo's metrics generator gives, so that dashboards and label rules know them.
@@ -26,6 +27,7 @@ _KINDS = ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER")
 _LEVELS = ("UNSET", "TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _HIGHEST = 24
 _LONGEST_NAME = 200
+_LONGEST_BODY = 2_000
 
 Told = Mapping[str, object]
 # Labels, the first three of which name the stream that is sampled, and a value.
@@ -44,6 +46,7 @@ class EventStream:
     rows: list[Row]
     chance: Callable[[], float]
     dimensions: tuple[str, ...] = ()
+    templates: OnlineTemplates = field(default_factory=OnlineTemplates)
 
     def spans(self, request: Told, *, now_s: float) -> dict[str, object] | None:
         """The request with the spans that are kept, None when there is none."""
@@ -93,7 +96,10 @@ class EventStream:
         if not weight:
             return None
         before = sampling.weight(told, resource, text(event.get("traceState")))
-        more = tuple((key, told[key]) for key in self.dimensions if key in told)
+        more = [(key, told[key]) for key in self.dimensions if key in told]
+        if "body" in event:
+            body = otlp.plain(event["body"], longest=_LONGEST_BODY)
+            more.append(("template", self.templates.template(body)))
         self.rows.append(((*labels, *more), value, weight * before))
         return event if weight == 1.0 else _weighed(event, weight * before)
 

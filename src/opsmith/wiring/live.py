@@ -34,6 +34,7 @@ from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
 from opsmith.wiring.own_metrics import OwnMetrics
+from opsmith.wiring.polling import Pollers
 from opsmith.wiring.sources import open_metrics, say
 from opsmith.wiring.troubles import Troubles
 
@@ -79,6 +80,7 @@ class App:
         self._announcer = self._with_voice()
         self.listeners.append(self._announcer.tell)
         self.collection = collection(settings, self._own.registry)
+        self._pollers = Pollers(settings, take_logs=self._take_records)
         self.signs = Signs(
             settings,
             metrics=self._metrics,
@@ -106,6 +108,7 @@ class App:
         if self._alerts is not None:
             self._troubles.keep_doing("alertmanager", self._reconcile, every_s=TICK_S)
         await self.signs.start(self._troubles)
+        self._pollers.start(self._troubles)
         return self
 
     async def __aexit__(
@@ -119,6 +122,7 @@ class App:
         await self.signs.close()
         await self.watch.close()
         await self._announcer.close()
+        await self._pollers.close()
         if self._metrics is not None:
             await self._metrics.aclose()
         if self._alerts is not None:
@@ -145,7 +149,9 @@ class App:
 
     def take_logs(self, body: bytes, *, media_type: str, encoding: str) -> None:
         """Take one OTLP export request of log records; see `take_traces`."""
-        request = log_request(body, media_type=media_type, encoding=encoding)
+        self._take_records(log_request(body, media_type=media_type, encoding=encoding))
+
+    def _take_records(self, request: Mapping[str, object]) -> None:
         if (line := self.collection.logs(request, now_s=monotonic())) is not None:
             self._sources.logs.add(line, now=now())
 

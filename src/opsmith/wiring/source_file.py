@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -90,6 +90,23 @@ class ServerShape(Strict):
         )
 
 
+class FilesShape(Strict):
+    """Log files of this machine."""
+
+    name: Name
+    kind: Literal["files"]
+    paths: list[Annotated[str, Field(pattern=r"^/[^\x00]{1,1000}$")]] = Field(min_length=1)
+    service: str = Field(default="", max_length=200)
+
+
+class LokiShape(ServerShape):
+    """A Loki server."""
+
+    kind: Literal["loki"]
+    service_label: str = Field(default="service_name", pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+    selector: str = Field(default="", max_length=2_000)
+
+
 class StepShape(Strict):
     """One step of sampling; without `up_to` it holds for every rate above."""
 
@@ -136,11 +153,12 @@ class SourcesShape(Strict):
     """The whole file."""
 
     metrics: list[ServerShape] = []
+    logs: list[Annotated[FilesShape | LokiShape, Field(discriminator="kind")]] = []
     collector: CollectorShape = CollectorShape()
 
     @model_validator(mode="after")
     def _names_once(self) -> SourcesShape:
-        names = [one.name for one in self.metrics]
+        names = [one.name for one in (*self.metrics, *self.logs)]
         if len(set(names)) < len(names):
             raise ValueError("two sources have one name")
         return self

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
+from opsmith.backends.logs.files import FileLogs
+from opsmith.backends.logs.loki import LokiLogs
 from opsmith.backends.metrics.prometheus import Describe, Hear, PrometheusMetrics
 from opsmith.backends.metrics.several import SeveralMetrics
 from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadInput
 from opsmith.ingest.label_rules import describe as by_label_rules
+from opsmith.ingest.log_lines import level_named, read_line, records
+from opsmith.nouns.log_line import LogLine, LogQuery
+from opsmith.seams.logs import Logs
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
-from opsmith.wiring.source_file import SourcesShape, read
+from opsmith.wiring.source_file import FilesShape, LokiShape, SourcesShape, read
 
 Opened = PrometheusMetrics | SeveralMetrics
 
@@ -56,11 +64,57 @@ def probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
     def probe(access: Access) -> Callable[[], Awaitable[None]]:
         async def ask() -> None:
             async with aclosing(_one(access, by_label_rules, say)) as metrics:
-                await metrics.query("vector(1)", at=datetime.now(UTC))
+                await metrics.query("vector(1)", at=_now())
 
         return ask
 
-    return {name: probe(access) for name, access in known.items()}
+    return {
+        **{name: probe(access) for name, access in known.items()},
+        **{name: partial(_search_little, logs) for name, logs in open_logs(settings).items()},
+    }
+
+
+async def _search_little(logs: Logs) -> None:
+    """Ask a source of logs for one line of the last minute."""
+    async with aclosing(logs):
+        now = _now()
+        await logs.search(LogQuery(start=now - timedelta(minutes=1), end=now, limit=1))
+
+
+def open_logs(settings: Settings) -> dict[str, Logs]:
+    """The sources of logs of the file, by name; close each when done.
+
+    Raises `BadInput` when the file is wrong.
+    """
+    return {one.name: _logs(one) for one in read(settings.sources_file).logs}
+
+
+def _logs(shape: FilesShape | LokiShape) -> Logs:
+    if isinstance(shape, LokiShape):
+        return LokiLogs(
+            HttpWire(shape.access()),
+            read=_from_stream,
+            clock=_now,
+            service_label=shape.service_label,
+            selector=shape.selector,
+        )
+
+    def from_file(lines: Iterable[str], path: str, now: datetime) -> Iterator[LogLine]:
+        service = shape.service or Path(path).name.partition(".")[0]
+        return records(lines, service=service, source=path, now=now)
+
+    return FileLogs(shape.paths, read=from_file, clock=_now)
+
+
+def _from_stream(text: str, service: str, level: str, now: datetime) -> LogLine:
+    line = read_line(text, service=service, source="", now=now)
+    with suppress(BadInput):
+        return replace(line, level=level_named(level)) if level else line
+    return line
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _known(shape: SourcesShape) -> dict[str, Access]:

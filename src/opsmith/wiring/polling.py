@@ -1,0 +1,37 @@
+"""What the live house asks again and again: logs, by and by changes and who calls whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from opsmith.backends.state.files import FileStates
+from opsmith.flows.follow_logs import Follower
+from opsmith.settings import Settings
+from opsmith.wiring.sources import open_logs
+from opsmith.wiring.troubles import Troubles
+
+LOGS_EVERY_S = 2.0
+
+
+class Pollers:
+    """The sources of the sources file that are polled. take_logs: is given new records."""
+
+    def __init__(
+        self, settings: Settings, *, take_logs: Callable[[Mapping[str, object]], None]
+    ) -> None:
+        store = FileStates(settings.data_dir / "sources")
+        self._logs = open_logs(settings)
+        self._followers = {
+            name: Follower(name, logs, store=store, take=take_logs)
+            for name, logs in self._logs.items()
+        }
+
+    def start(self, troubles: Troubles) -> None:
+        """Begin to poll; what fails is noted under the source's name."""
+        for name, follower in self._followers.items():
+            troubles.keep_doing(f"logs {name}", follower.step, every_s=LOGS_EVERY_S)
+
+    async def close(self) -> None:
+        """Let go of all sources."""
+        for logs in self._logs.values():
+            await logs.aclose()
