@@ -203,3 +203,43 @@ def test_a_log_file_is_followed_into_what_is_known(tmp_path: Path) -> None:
 
     assert 'service="cart"' in text
     assert 'level="ERROR"' in text
+
+
+def test_what_fires_in_a_maintenance_window_is_written_down_and_opens_no_incident(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsmith.wiring.live.TICK_S", 0.1)
+    with running(tmp_path) as client:
+        window = client.post(
+            "/v1/maintenance", json={"selectors": ["service:cart"], "minutes": 30, "why": "move"}
+        ).json()
+        client.post("/webhook/alertmanager", json=told())
+        client.post("/webhook/alertmanager", json=told("mail"))
+        time.sleep(0.5)
+        during = client.get("/v1/incidents").json()
+        written = [alert["entity"] for alert in client.get("/v1/alerts").json()]
+        client.post(f"/v1/maintenance/{window['id']}/end")
+        for _ in range(100):
+            after = client.get("/v1/incidents").json()
+            if sum(len(one["alerts"]) for one in after) > 1:
+                break
+            time.sleep(0.05)
+
+    assert [alert["entity"] for one in during for alert in one["alerts"]] == ["service:mail"]
+    assert sorted(written) == ["service:cart", "service:mail"]
+    entities = sorted(alert["entity"] for one in after for alert in one["alerts"])
+    assert entities == ["service:cart", "service:mail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"selectors": ["cart"], "minutes": 5},
+        {"selectors": [], "minutes": 5},
+        {"selectors": ["a=b"], "minutes": 0},
+        {"selectors": ["a=b"], "minutes": 5, "starts_at": "2026-01-01T00:00:00"},
+        {"selectors": ["a=~("], "minutes": 5},
+    ],
+)
+def test_a_wrong_maintenance_window_is_refused(client: httpx.Client, body: object) -> None:
+    assert client.post("/v1/maintenance", json=body).status_code == 422

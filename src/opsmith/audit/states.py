@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from opsmith.nouns.anomaly import Label
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
+from opsmith.nouns.maintenance import Window
 from opsmith.nouns.plan import Act, Dossier
 from opsmith.nouns.record import Entry, Record
 from opsmith.nouns.sign import Sign
@@ -20,11 +21,13 @@ INCIDENT = "incident"
 CHANGE = "change"
 SIGN = "sign"
 LABEL = "label"
+MAINTENANCE = "maintenance"
 PLAN = "plan"
 ACT = "act"
 
 _EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
 _SIGN: TypeAdapter[Sign] = TypeAdapter(Sign)
+_WINDOW: TypeAdapter[Window] = TypeAdapter(Window)
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _DOSSIER: TypeAdapter[Dossier] = TypeAdapter(Dossier)
 _ACT: TypeAdapter[Act] = TypeAdapter(Act)
@@ -72,6 +75,17 @@ def of_label(sign: str, said: Label, *, at: datetime, principal: str) -> Entry:
 def to_label(record: Record) -> Label:
     """What `of_label` wrote."""
     return Label(record.entry.body.strip('"'))
+
+
+def of_window(window: Window, *, at: datetime, principal: str) -> Entry:
+    """The entry that makes `window` the newest state of itself."""
+    body = _WINDOW.dump_json(window).decode()
+    return Entry(kind=MAINTENANCE, subject=window.id, body=body, at=at, principal=principal)
+
+
+def to_window(record: Record) -> Window:
+    """The maintenance window that `of_window` wrote."""
+    return _WINDOW.validate_json(record.entry.body)
 
 
 def of_change(change: Change, *, at: datetime, principal: str = "webhook") -> Entry:

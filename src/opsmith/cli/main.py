@@ -57,6 +57,12 @@ def _schema() -> click.Command:
     return schema
 
 
+def _maintenance() -> click.Command:
+    from opsmith.cli.maintenance import maintenance
+
+    return maintenance
+
+
 def _watch() -> click.Command:
     from opsmith.cli.watch import watch
 
@@ -163,6 +169,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),
     "schema": ("Check, list and show task schemas.", _schema),
     "undo": ("Take back what a plan did.", _undo),
+    "maintenance": ("Set times in which alerts wake nobody.", _maintenance),
     "watch": ("Show incidents, anomalies and early warnings as they come.", _watch),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }

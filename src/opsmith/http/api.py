@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from opsmith.errors import AskError
-from opsmith.http import incidents, signs
+from opsmith.http import incidents, maintenance, signs
 from opsmith.http.access import LARGEST_BODY, Gate
 from opsmith.http.events import Bus
 from opsmith.http.problems import install
@@ -65,6 +65,7 @@ def create(app: App, *, key: str) -> FastAPI:
     _page(api)
     api.include_router(incidents.routes(app, bus))
     api.include_router(signs.routes(app))
+    api.include_router(maintenance.routes(app))
     api.add_middleware(Gate, key=key)
     return api
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from opsmith.nouns.anomaly import Label
 from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Blame, Incident, Verdict
+from opsmith.nouns.maintenance import Matcher, Window
 from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
 
@@ -230,3 +231,41 @@ class SplitShape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     alerts: list[str] = Field(min_length=1)
+
+
+class WindowShape(BaseModel):
+    """One maintenance window; selectors as they are typed."""
+
+    id: str
+    selectors: list[str]
+    starts_at: datetime
+    ends_at: datetime
+    by: str
+    why: str
+
+    @classmethod
+    def of(cls, window: Window) -> WindowShape:
+        """Show a window."""
+        return cls(
+            id=window.id,
+            selectors=list(map(str, window.matchers)),
+            starts_at=window.starts_at,
+            ends_at=window.ends_at,
+            by=window.by,
+            why=window.why,
+        )
+
+
+class WantedWindow(BaseModel):
+    """A window to set: from now when starts_at is left out."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    selectors: list[str] = Field(min_length=1, max_length=20, examples=[["service:cart"]])
+    minutes: float = Field(gt=0, le=31 * 24 * 60)
+    starts_at: AwareDatetime | None = None
+    why: str = Field(default="", max_length=500)
+
+    def matchers(self) -> tuple[Matcher, ...]:
+        """The nouns. Raises `BadInput` when one selects nothing."""
+        return tuple(map(Matcher.parse, self.selectors))

@@ -35,6 +35,7 @@ from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
 from opsmith.wiring.own_metrics import OwnMetrics
 from opsmith.wiring.polling import Pollers
+from opsmith.wiring.quiet import Quiet
 from opsmith.wiring.sources import open_metrics, say
 from opsmith.wiring.troubles import Troubles
 
@@ -67,6 +68,7 @@ class App:
             logs=Buffer(budget_bytes=LOG_BYTES),
             step=timedelta(seconds=settings.scrape_interval_s),
         )
+        self.quiet = Quiet(self._ledger)
         self.inbox = Inbox(self._ledger, tell=self._place)
         self.looks = Looks(
             settings,
@@ -177,8 +179,8 @@ class App:
         return generate_latest(self._own.registry)
 
     async def _place(self, episodes: Sequence[Episode]) -> None:
-        """Hand changed alerts to the watch."""
-        await self.watch.take(episodes)
+        """Hand changed alerts to the watch; what fires in a maintenance window stays here."""
+        await self.watch.take(await self.quiet.loud(episodes))
 
     def _link(self, incident: Incident) -> str:
         base = self._settings.public_url
@@ -194,7 +196,7 @@ class App:
 
     async def _tick(self) -> None:
         """Resolve what is calm, and take what fires and was never put anywhere."""
-        await self.watch.tick(self.inbox.firing)
+        await self.watch.tick(await self.quiet.loud(self.inbox.firing))
 
     async def _reconcile(self) -> None:
         """Make up for notifications that were missed."""

@@ -1,0 +1,206 @@
+"""What an idle watcher costs: `python bench/idle.py [--seconds 120]`.
+
+Starts a real Prometheus that scrapes 2,000 series and has 20 alert rules, 80 minutes of history
+of them included, and `opsmith up` beside it. Prints one JSON object: seconds from start to
+ready, the warm-up's processor seconds, then the share of one core and the memory while idle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+from opsmith_lab.components import find
+
+SERVICES = 40
+SCRAPE_S = 15
+HISTORY_S = 80 * 60
+TICKS = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+RULES = """groups:
+- name: shop
+  rules:
+"""
+
+
+def samples(at: float, rng: random.Random) -> Iterator[tuple[str, float]]:
+    """2,000 series as forty healthy services have them: RED by status, and what they use."""
+    for number in range(SERVICES):
+        name = f'service="svc-{number}",instance="10.0.0.{number}:80",job="shop"'
+        load = 1000 + 300 * math.sin(at / 7000 + number)
+        for code, share in (("200", 0.97), ("404", 0.02), ("500", 0.001)):
+            for path in ("a", "b"):
+                labels = f'{name},code="{code}",path="/{path}"'
+                yield f"http_requests_total{{{labels}}}", int(at * load / 1000 * share)
+        yield f"http_request_duration_seconds_sum{{{name}}}", at * load / 20_000
+        yield f"http_request_duration_seconds_count{{{name}}}", int(at * load / 1000)
+        yield f"process_cpu_seconds_total{{{name}}}", at * 0.2
+        for what in ("process_resident_memory_bytes", "process_open_fds", "process_threads"):
+            yield f"{what}{{{name}}}", 1e6 * (1 + number) + 1000 * rng.random()
+        for pool in range(19):
+            for what in ("pool_connections_in_use", "queue_depth"):
+                yield f'{what}{{{name},pool="p{pool}"}}', 5 + rng.randrange(6)
+
+
+def serve(rng: random.Random) -> int:
+    """An exporter on a free loopback port; its port."""
+
+    class Exporter(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            lines = (f"{key} {value}\n" for key, value in samples(time.time(), rng))
+            body = "".join(lines).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *words: object) -> None:
+            del words
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Exporter)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return int(server.server_address[1])
+
+
+def backfilled(folder: Path, rng: random.Random) -> Path:
+    """A data folder that holds the last 80 minutes."""
+    rows: dict[str, list[str]] = {}
+    now = int(time.time())
+    for at in range(now - HISTORY_S, now - SCRAPE_S, SCRAPE_S):
+        for key, value in samples(at, rng):
+            rows.setdefault(key, []).append(f"{key} {value} {at}\n")
+    history = folder / "history.om"
+    with history.open("w") as file:
+        for key in sorted(rows, key=lambda key: key.partition("{")[0]):
+            file.writelines(rows[key])
+        file.write("# EOF\n")
+    data = folder / "data"
+    words = ["tsdb", "create-blocks-from", "openmetrics", str(history), str(data)]
+    subprocess.run([str(find("promtool")), *words], check=True, capture_output=True)
+    return data
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def prometheus(folder: Path, target: int) -> tuple[subprocess.Popen[bytes], str]:
+    """A real one with rules, scraping the exporter; its process and its address."""
+    rules = "".join(
+        f'  - {{alert: Slow{n}, expr: \'http_request_duration_seconds_sum{{service="svc-{n}"}}'
+        f" / http_request_duration_seconds_count > {n + 1}', for: 1m}}\n"
+        for n in range(20)
+    )
+    (folder / "rules.yml").write_text(RULES + rules)
+    (folder / "prometheus.yml").write_text(
+        f"global: {{scrape_interval: {SCRAPE_S}s}}\nrule_files: [rules.yml]\n"
+        f"scrape_configs:\n- job_name: shop\n  honor_labels: true\n"
+        f"  static_configs: [{{targets: ['127.0.0.1:{target}']}}]\n"
+    )
+    port = free_port()
+    words = [
+        f"--config.file={folder / 'prometheus.yml'}",
+        f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.external-url=http://127.0.0.1:{port}",
+    ]
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen([str(find("prometheus")), *words], stdout=log, stderr=log)
+    return process, f"http://127.0.0.1:{port}"
+
+
+def until_ok(url: str, *, patience_s: float = 60.0) -> None:
+    """Wait until `url` answers 200."""
+    end = time.monotonic() + patience_s
+    while time.monotonic() < end:
+        try:
+            if httpx.get(url, timeout=5).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.02)
+    raise SystemExit(f"{url} did not become ready")
+
+
+def used(pid: int) -> tuple[float, float]:
+    """Processor seconds and resident MB of a process."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return (int(fields[11]) + int(fields[12])) / TICKS, resident * PAGE_BYTES / 1e6
+
+
+def metric(base: str, name: str) -> float:
+    """One of opsmith's own metrics."""
+    for line in httpx.get(f"{base}/metrics", timeout=30).text.splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
+    return math.nan
+
+
+def measured(base: str, process: subprocess.Popen[bytes], began: float, seconds: float) -> object:
+    """What the watcher costs: to become ready, to warm up, and then for nothing."""
+    until_ok(f"{base}/healthz")
+    ready_s = time.monotonic() - began
+    while not metric(base, "opsmith_watched_signals") > 1000:
+        time.sleep(1)
+    time.sleep(30)
+    warm_s, warm_mb = used(process.pid)
+    start = time.monotonic()
+    time.sleep(seconds)
+    idle_s, idle_mb = used(process.pid)
+    return {
+        "series": sum(1 for _ in samples(0, random.Random(0))),  # noqa: S311 - as above
+        "signals": metric(base, "opsmith_watched_signals"),
+        "start_to_ready_s": round(ready_s, 2),
+        "warm_up_cpu_s": round(warm_s, 2),
+        "warm_mb": round(warm_mb, 1),
+        "idle_share_of_a_core": round((idle_s - warm_s) / (time.monotonic() - start), 4),
+        "idle_mb": round(idle_mb, 1),
+        "troubles": httpx.get(f"{base}/readyz", timeout=30).json()["troubles"],
+        "signs": metric(base, "opsmith_standing_signs"),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seconds", type=float, default=120.0)
+    seconds = parser.parse_args().seconds
+    rng = random.Random(1)  # noqa: S311 - a workload, no secret
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        backfilled(folder, rng)
+        server, url = prometheus(folder, serve(rng))
+        until_ok(f"{url}/-/ready")
+        port, began = free_port(), time.monotonic()
+        words = ["up", "--prometheus", url, "--listen", f"127.0.0.1:{port}"]
+        opsmith = subprocess.Popen(
+            [sys.executable, "-m", "opsmith", *words, "--data-dir", str(folder / "opsmith")]
+        )
+        try:
+            told = measured(f"http://127.0.0.1:{port}", opsmith, began, seconds)
+            print(json.dumps(told, indent=2))
+        finally:
+            for process in (opsmith, server):
+                process.terminate()
+                process.wait()
+
+
+if __name__ == "__main__":
+    main()

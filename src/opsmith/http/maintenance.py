@@ -1,0 +1,38 @@
+"""Routes for maintenance windows."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from opsmith.http.incidents import PRINCIPAL
+from opsmith.http.shapes import WantedWindow, WindowShape
+from opsmith.wiring.live import App
+
+
+def routes(app: App) -> APIRouter:
+    """All routes under /v1 that are about maintenance."""
+    router = APIRouter(prefix="/v1", tags=["maintenance"])
+
+    @router.get("/maintenance")
+    async def windows() -> list[WindowShape]:
+        """The windows that are on or to come."""
+        return [WindowShape.of(window) for window in await app.quiet.windows()]
+
+    @router.post("/maintenance", status_code=201)
+    async def add(wanted: WantedWindow) -> WindowShape:
+        """Set a window; it is on the ledger when answered."""
+        made = await app.quiet.add(
+            wanted.matchers(),
+            starts_at=wanted.starts_at,
+            minutes=wanted.minutes,
+            by=PRINCIPAL,
+            why=wanted.why,
+        )
+        return WindowShape.of(made)
+
+    @router.post("/maintenance/{name}/end")
+    async def end(name: str) -> WindowShape:
+        """End a window now."""
+        return WindowShape.of(await app.quiet.end(name, by=PRINCIPAL))
+
+    return router
