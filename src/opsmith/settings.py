@@ -28,6 +28,7 @@ class Settings:
     watch_file: YAML file of the series and thresholds to watch, None for the built-in ones.
     sources_file: YAML file of where telemetry comes from and as whom it is asked, None for none.
     targets_file: YAML file of what actions may reach and how, None for none.
+    runbooks_file: YAML file of what to do about which fault, None for the built-in ones.
     policy_file: YAML file of the policy that judges plans, None for the built-in one.
     key: what callers of the HTTP face must show; empty for none.
     """
@@ -43,6 +44,7 @@ class Settings:
     watch_file: Path | None = None
     sources_file: Path | None = None
     targets_file: Path | None = None
+    runbooks_file: Path | None = None
     policy_file: Path | None = None
     key: str = field(default="", repr=False)
 
@@ -69,6 +71,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         watch_file=_path(source, "OPSMITH_WATCH_FILE"),
         sources_file=_path(source, "OPSMITH_SOURCES_FILE"),
         targets_file=_path(source, "OPSMITH_TARGETS_FILE"),
+        runbooks_file=_path(source, "OPSMITH_RUNBOOKS_FILE"),
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),
         key=source.get("OPSMITH_KEY", ""),
     )

@@ -179,3 +179,48 @@ def test_a_targets_file_that_cannot_be_used_says_where(house: Path, text: str, s
 
     assert result.exit_code == 2
     assert says in result.stderr
+
+
+@pytest.mark.usefixtures("house")
+def test_autonomy_is_listed_and_granted_only_when_earned() -> None:
+    refused = typed("autonomy", "set", "config.set", "auto", "-o", "json")
+    lowered = typed("autonomy", "set", "config.set", "shadow")
+
+    assert refused.exit_code == 4
+    assert json.loads(refused.stdout)["denied"]["rule"] == "autonomy"
+    assert lowered.exit_code == 0
+    rows = {
+        one["action"]: one for one in json.loads(typed("autonomy", "list", "-o", "json").stdout)
+    }
+    assert rows["config.set"]["level"] == "shadow"
+    assert rows["logs.clean"]["why"] == "never tried"
+    assert typed("autonomy", "set", "config.eat", "ask").exit_code == 2
+
+
+def test_runbooks_are_listed_and_checked(house: Path) -> None:
+    assert "logs.clean on {cause}" in typed("runbook", "list").stdout
+    book = {
+        "name": "grow",
+        "kinds": ["pool.exhausted"],
+        "steps": [{"action": "config.set", "target": "{cause}", "values": {"key": "P"}}],
+        "checks": [{"kind": "alerts_quiet"}],
+    }
+    (house / "books.yaml").write_text(json.dumps({"version": 1, "runbooks": [book]}))
+
+    lacking = typed("runbook", "check", str(house / "books.yaml"))
+    book["steps"] = [
+        {"action": "config.set", "target": "{cause}", "values": {"key": "P", "value": "8"}}
+    ]
+    (house / "books.yaml").write_text(json.dumps({"version": 1, "runbooks": [book]}))
+    whole = typed("runbook", "check", str(house / "books.yaml"), "-o", "json")
+
+    assert lacking.exit_code == 2
+    assert "'value' is a required property" in lacking.stderr
+    assert json.loads(whole.stdout)[0]["kinds"] == ["pool.exhausted"]
+    assert typed("runbook", "check", str(house / "none.yaml")).exit_code == 3
+
+
+@pytest.mark.usefixtures("house")
+def test_planning_an_incident_that_is_not_there_is_said() -> None:
+    assert "no incident" in typed("plan", "20260101-000000-abcdef").stderr
+    assert typed("plan", "config.set", "service:cart").exit_code == 2

@@ -8,8 +8,10 @@ import pytest
 from opsmith.errors import BadInput, Unreachable
 from opsmith.flows.look_after import Eyes, look
 from opsmith.nouns.entity import Entity
+from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.plan import Check, CheckKind
 from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
+from opsmith.nouns.signals import Alert, AlertSource, Direction
 from opsmith.seams.wire import Answer, Pairs
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -70,7 +72,29 @@ class Door:
 
 
 def eyes(history: list[float], now: list[float], *, status: int = 200) -> Eyes:
-    return Eyes(metrics=Store(history, now), wire=lambda _: Door(status), clock=lambda: NOW)
+    return Eyes(
+        metrics=Store(history, now), episode=known, wire=lambda _: Door(status), clock=lambda: NOW
+    )
+
+
+async def known(fingerprint: str) -> Episode | None:
+    """The alert `f1` fires, `f2` is resolved, no other is known."""
+    state = {"f1": EpisodeState.FIRING, "f2": EpisodeState.RESOLVED}.get(fingerprint)
+    if state is None:
+        return None
+    alert = Alert(
+        fingerprint=fingerprint,
+        name="Slow",
+        entity=Entity.service("cart"),
+        source=AlertSource.METRIC,
+        aspect=Aspect.LATENCY,
+        direction=Direction.UP,
+        metric="",
+        severity="page",
+        starts_at=NOW,
+        ends_at=None,
+    )
+    return Episode(alert=alert, state=state, first_seen=NOW, turns=(NOW,))
 
 
 def check(kind: CheckKind, *, since: datetime | None = TROUBLE) -> Check:
@@ -101,9 +125,18 @@ async def test_without_a_time_a_history_or_a_server_nothing_can_be_compared() ->
         await look(check(CheckKind.WITHIN_BAND, since=None), eyes(CALM, [1.0]))
     with pytest.raises(Unreachable, match="history"):
         await look(check(CheckKind.WITHIN_BAND), eyes([], [1.0]))
-    blind = Eyes(metrics=None, wire=lambda _: Door(200), clock=lambda: NOW)
+    blind = Eyes(metrics=None, episode=known, wire=lambda _: Door(200), clock=lambda: NOW)
     with pytest.raises(Unreachable, match="No metrics server"):
         await look(check(CheckKind.QUIET), blind)
+
+
+@pytest.mark.parametrize(("fingerprint", "holds"), [("f1", False), ("f2", True)])
+async def test_an_alert_is_over_when_its_sender_says_so(fingerprint: str, *, holds: bool) -> None:
+    resolved = Check(kind=CheckKind.RESOLVED, subject=fingerprint)
+
+    assert (await look(resolved, eyes([], []))).holds is holds
+    with pytest.raises(Unreachable, match="not known"):
+        await look(Check(kind=CheckKind.RESOLVED, subject="f3"), eyes([], []))
 
 
 @pytest.mark.parametrize(("status", "holds"), [(204, True), (302, True), (503, False)])

@@ -11,7 +11,7 @@ from opsmith.nouns.anomaly import Label
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.maintenance import Window
-from opsmith.nouns.plan import Act, Dossier
+from opsmith.nouns.plan import Act, Dossier, Grant, Remedy, Tried
 from opsmith.nouns.record import Entry, Record
 from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
@@ -24,12 +24,18 @@ LABEL = "label"
 MAINTENANCE = "maintenance"
 PLAN = "plan"
 ACT = "act"
+TRIED = "tried"
+GRANT = "autonomy"
+REMEDY = "remedy"
 
 _EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
 _SIGN: TypeAdapter[Sign] = TypeAdapter(Sign)
 _WINDOW: TypeAdapter[Window] = TypeAdapter(Window)
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _DOSSIER: TypeAdapter[Dossier] = TypeAdapter(Dossier)
+_TRIED: TypeAdapter[Tried] = TypeAdapter(Tried)
+_REMEDY: TypeAdapter[Remedy] = TypeAdapter(Remedy)
+_GRANT: TypeAdapter[Grant] = TypeAdapter(Grant)
 _ACT: TypeAdapter[Act] = TypeAdapter(Act)
 _INCIDENT: TypeAdapter[Incident] = TypeAdapter(Incident)
 
@@ -123,6 +129,40 @@ def of_act(act: Act, *, at: datetime, principal: str, tenant: str) -> Entry:
 def to_act(record: Record) -> Act:
     """The act that `of_act` wrote."""
     return _ACT.validate_json(record.entry.body)
+
+
+def of_tried(tried: Tried, *, principal: str) -> Entry:
+    """The entry that keeps what came of a plan for one class of actions."""
+    body = _TRIED.dump_json(tried).decode()
+    subject = f"{tried.action} {tried.plan}"
+    return Entry(kind=TRIED, subject=subject, body=body, at=tried.at, principal=principal)
+
+
+def to_tried(record: Record) -> Tried:
+    """The trial that `of_tried` wrote."""
+    return _TRIED.validate_json(record.entry.body)
+
+
+def of_remedy(remedy: Remedy) -> Entry:
+    """The entry that makes `remedy` the newest answer to its incident."""
+    body = _REMEDY.dump_json(remedy).decode()
+    return Entry(kind=REMEDY, subject=remedy.incident, body=body, at=remedy.at)
+
+
+def to_remedy(record: Record) -> Remedy:
+    """The remedy that `of_remedy` wrote."""
+    return _REMEDY.validate_json(record.entry.body)
+
+
+def of_grant(grant: Grant) -> Entry:
+    """The entry that makes `grant` what holds for its class of actions."""
+    body = _GRANT.dump_json(grant).decode()
+    return Entry(kind=GRANT, subject=grant.action, body=body, at=grant.at, principal=grant.by)
+
+
+def to_grant(record: Record) -> Grant:
+    """The grant that `of_grant` wrote."""
+    return _GRANT.validate_json(record.entry.body)
 
 
 def _plain(value: object) -> object:

@@ -135,6 +135,18 @@ def _run() -> click.Command:
     return run
 
 
+def _autonomy() -> click.Command:
+    from opsmith.cli.autonomy import autonomy
+
+    return autonomy
+
+
+def _runbook() -> click.Command:
+    from opsmith.cli.autonomy import runbook
+
+    return runbook
+
+
 def _undo() -> click.Command:
     from opsmith.cli.plan import undo
 
@@ -152,6 +164,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "actions": ("List what opsmith can do, with risk and undo.", _actions),
     "anomaly": ("Say what an anomaly really was.", _anomaly),
     "approve": ("Say yes to a plan.", _approve),
+    "autonomy": ("See and set how far actions may go by themselves.", _autonomy),
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
     "completion": ("Print the completion script of a shell.", _completion),
     "detect": ("Tell what series never did before.", _detect),
@@ -167,6 +180,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "parse": ("Show how a sentence is understood as tasks.", _parse),
     "reject": ("Say no to a plan.", _reject),
     "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),
+    "runbook": ("See and check what is done about which fault.", _runbook),
     "schema": ("Check, list and show task schemas.", _schema),
     "undo": ("Take back what a plan did.", _undo),
     "maintenance": ("Set times in which alerts wake nobody.", _maintenance),

@@ -29,28 +29,37 @@ T = TypeVar("T")
 
 
 @click.command()
-@click.argument("action")
-@click.argument("target", metavar="TYPE:NAME")
+@click.argument("what", metavar="INCIDENT|ACTION")
+@click.argument("target", metavar="[TYPE:NAME]", required=False)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
-@click.option("--why", required=True, help="The reason; it stands on the ledger.")
-@click.option("--incident", default="", metavar="ID", help="The incident that it answers.")
+@click.option("--why", default="", help="The reason for an action; it stands on the ledger.")
+@click.option("--incident", default="", metavar="ID", help="The incident that an action answers.")
 @output_option
 def plan(
-    action: str,
-    target: str,
+    *,
+    what: str,
+    target: str | None,
     values: tuple[str, ...],
     why: str,
     incident: str,
     output: str,
 ) -> None:
-    """Rehearse ACTION on a target and say what policy wants; nothing is changed.
+    """Rehearse a change and say what policy wants; nothing is changed.
 
-    See `opsmith actions` for what there is. Exit code 4 when policy refuses it.
+    Give an incident, to which the fitting runbook is applied, or an action with its target; see
+    `opsmith actions` and `opsmith runbook list`. Exit code 4 when policy refuses it.
     """
+    from opsmith import settings
     from opsmith.wiring import act
+    from opsmith.wiring.remedies import plan_incident
 
-    wanted = act.proposal(action, target, values, why=why, incident=incident)
-    dossier = _controlled(lambda control: control.propose(wanted, by=act.local_principal()))
+    if target is None:
+        dossier = asyncio.run(plan_incident(settings.load(), what))
+    elif not why.strip():
+        raise click.UsageError("An action needs --why; it stands on the ledger.")
+    else:
+        wanted = act.proposal(what, target, values, why=why, incident=incident)
+        dossier = _controlled(lambda control: control.propose(wanted, by=act.local_principal()))
     _say_dossier(dossier, output)
     if isinstance(dossier.judgement, Denied):
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
@@ -184,11 +193,11 @@ def actions(output: str) -> None:
 
 def _controlled(do: Callable[[ChangeControl], Awaitable[T]]) -> T:
     from opsmith import settings
-    from opsmith.wiring.act import change_control
+    from opsmith.wiring.act import desk
 
     async def done() -> T:
-        async with change_control(settings.load()) as control:
-            return await do(control)
+        async with desk(settings.load()) as house:
+            return await do(house.control)
 
     return asyncio.run(done())
 

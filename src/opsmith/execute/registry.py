@@ -11,7 +11,7 @@ from jsonschema.exceptions import SchemaError
 
 from opsmith.errors import BadInput, HouseError, NotFound
 from opsmith.execute.action import Action, ActionSpec
-from opsmith.nouns.plan import Order
+from opsmith.nouns.plan import Order, Values
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+")
 _PARTS = ("resource", "dry_run", "apply", "verify", "undo")
@@ -53,8 +53,12 @@ class Registry:
         if order.target.kind not in spec.targets:
             kinds = ", ".join(sorted(spec.targets))
             raise BadInput(f"{spec.name} works on {kinds}, not on {order.target}.")
-        _check_values(order, spec)
+        self.fits(order.action, order.values)
         return action
+
+    def fits(self, name: str, values: Values) -> None:
+        """Raise `BadInput` unless the action's schema takes the values."""
+        _check_values(values, self.get(name).spec)
 
     def _names(self) -> list[str]:
         return sorted(self._actions)
@@ -94,12 +98,11 @@ def _spec_faults(spec: ActionSpec) -> list[str]:
     return faults
 
 
-def _check_values(order: Order, spec: ActionSpec) -> None:
+def _check_values(values: Values, spec: ActionSpec) -> None:
     plain = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in order.values.items()
+        name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
     }
-    for name, value in order.values.items():
+    for name, value in values.items():
         for text in value if isinstance(value, tuple) else (value,):
             if isinstance(text, str):
                 _check_text(text, f"{spec.name}: {name}")

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, to_act, to_dossier
+from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, of_tried, to_act, to_dossier
 from opsmith.errors import BadInput, Conflict, NotFound, OpsmithError
 from opsmith.execute.action import World
 from opsmith.execute.carry_out import Site, carry_out, take_back
@@ -31,6 +31,7 @@ from opsmith.nouns.plan import (
     Plan,
     PlanState,
     Step,
+    Tried,
 )
 from opsmith.nouns.record import Record
 from opsmith.plan.approvals import approve, leave
@@ -273,8 +274,10 @@ class ChangeControl:
         return await take_back(plan, outcome.acts, self._site(by), why=why)
 
     async def _end(self, dossier: Dossier, outcome: Outcome, *, by: Principal, seen: int) -> None:
+        """The plan's last state, and what it says of its classes of actions, in one write."""
         ended = replace(dossier, state=outcome.state, notes=(*dossier.notes, outcome.says))
-        await self._keep(ended, by=by, seen=seen)
+        tried = _tried(ended.plan, outcome, at=self._guards.clock().now)
+        await self._keep(ended, by=by, seen=seen, also=tried)
 
     async def _rehearsed(self, order: Order) -> tuple[Step, str]:
         action = self._actions.checked(order)
@@ -338,12 +341,15 @@ class ChangeControl:
             raise NotFound(f"There is no plan {name[:80]!r}.", hint="See `opsmith plans list`.")
         return found[0]
 
-    async def _keep(self, dossier: Dossier, *, by: Principal, seen: int) -> Record:
+    async def _keep(
+        self, dossier: Dossier, *, by: Principal, seen: int, also: Sequence[Tried] = ()
+    ) -> Record:
         """Write the new state of a plan over the one that was seen. Raises `Conflict`."""
         entry = of_dossier(dossier, at=self._guards.clock().now, principal=by.name)
         expected = Seen(kind=PLAN, subject=dossier.plan.id, seq=seen)
-        (record,) = await self._ledger.append([entry], durable=True, seen=[expected])
-        return record
+        more = [of_tried(one, principal=by.name) for one in also]
+        records = await self._ledger.append([entry, *more], durable=True, seen=[expected])
+        return records[0]
 
 
 def _owned(owners: Sequence[str]) -> Denied:
@@ -352,6 +358,18 @@ def _owned(owners: Sequence[str]) -> Denied:
         rule="owner",
         reason=f"The target is kept as it is by {', '.join(owners)}; give its owner a patch.",
     )
+
+
+def _tried(plan: Plan, outcome: Outcome, *, at: datetime) -> tuple[Tried, ...]:
+    """A plan that said how to tell whether it helped, and began, counts for each of its classes.
+
+    The last word counts: one that is taken back later did not help.
+    """
+    if not plan.checks or not outcome.acts:
+        return ()
+    helped = outcome.state is PlanState.DONE
+    names = dict.fromkeys(step.order.action for step in plan.steps)
+    return tuple(Tried(action=name, plan=plan.id, helped=helped, at=at) for name in names)
 
 
 def _proposer(dossier: Dossier, by: Principal) -> Principal:

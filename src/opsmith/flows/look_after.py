@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,6 +14,7 @@ import numpy as np
 from opsmith.errors import BadInput, Unreachable
 from opsmith.execute.action import Finding
 from opsmith.forecast.predict import forecast
+from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.plan import Check, CheckKind
 from opsmith.nouns.series import Series
 from opsmith.seams.metrics import Metrics
@@ -29,9 +30,13 @@ LOW, HIGH = 0.025, 0.975
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Eyes:
-    """What is looked with. metrics: None when no server is configured; clock: UTC-aware."""
+    """What is looked with. metrics: None when no server is configured; clock: UTC-aware.
+
+    episode: the newest state of an alert by its fingerprint, None for one never seen.
+    """
 
     metrics: Metrics | None
+    episode: Callable[[str], Awaitable[Episode | None]]
     wire: Callable[[str], Wire]
     clock: Callable[[], datetime]
 
@@ -41,6 +46,8 @@ async def look(check: Check, eyes: Eyes) -> Finding:
     match check.kind:
         case CheckKind.QUIET:
             return await _quiet(check, eyes)
+        case CheckKind.RESOLVED:
+            return await _resolved(check, eyes)
         case CheckKind.WITHIN_BAND:
             return await _within_band(check, eyes)
         case CheckKind.HTTP_OK:
@@ -53,6 +60,17 @@ async def _quiet(check: Check, eyes: Eyes) -> Finding:
     if not found:
         return Finding(holds=True, says=f"{check.subject} is quiet")
     return Finding(holds=False, says=f"{check.subject} still holds for {len(found)} series")
+
+
+async def _resolved(check: Check, eyes: Eyes) -> Finding:
+    """What Alertmanager has told; slower than its expression, but true of any sender."""
+    episode = await eyes.episode(check.subject)
+    if episode is None:
+        raise Unreachable(f"The alert {check.subject[:40]} is not known.")
+    name = episode.alert.name
+    if episode.state is EpisodeState.RESOLVED:
+        return Finding(holds=True, says=f"{name} is resolved")
+    return Finding(holds=False, says=f"{name} still fires")
 
 
 async def _within_band(check: Check, eyes: Eyes) -> Finding:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from opsmith.errors import BadInput
 from opsmith.nouns.entity import Entity
+from opsmith.nouns.incident import Blame
 from opsmith.nouns.task import Risk, highest
 
 Value: TypeAlias = str | int | float | bool | tuple[str, ...]
@@ -30,10 +31,48 @@ class Autonomy(StrEnum):
     AUTO = "auto"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What came of one plan for one class of actions; the record that autonomy is earned by.
+
+    shadow: it was only thought of; helped then says whether the incident's confirmed cause is
+    the one that it would have acted on. at: UTC-aware.
+    """
+
+    action: str
+    plan: str
+    helped: bool
+    at: datetime
+    shadow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """What a runbook made of an incident. plan: its id, empty in shadow mode. at: UTC-aware."""
+
+    incident: str
+    blame: Blame
+    runbook: str
+    actions: tuple[str, ...]
+    plan: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """How far an operator lets a class of actions go, from `at` on (UTC-aware)."""
+
+    action: str
+    level: Autonomy
+    by: str
+    at: datetime
+
+
 class CheckKind(StrEnum):
     """How it is told, after all steps, whether the plan helped."""
 
     QUIET = "expression_quiet"
+    RESOLVED = "alert_resolved"
     WITHIN_BAND = "within_forecast"
     HTTP_OK = "http_ok"
 
@@ -42,8 +81,9 @@ class CheckKind(StrEnum):
 class Check:
     """Something that must come true after the steps, and stay so.
 
-    subject: the expression or address. within_s: how long it may take to come true; holds_s:
-    how long it must then stay. since: when the trouble began, for a comparison with before.
+    subject: the expression, the alert's fingerprint, or the address.
+    within_s: how long it may take to come true; holds_s: how long it must then stay.
+    since: when the trouble began, for a comparison with before.
     """
 
     kind: CheckKind

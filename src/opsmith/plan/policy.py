@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, time
-from fnmatch import fnmatchcase
-from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from opsmith.errors import BadInput
 from opsmith.nouns.plan import Allowed, Autonomy, Denied, Judgement, NeedsApproval
 from opsmith.nouns.task import Risk
+from opsmith.plan.fields import listed, mapping, one_fits, optional, words
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST_APPROVERS = 5
@@ -19,8 +18,6 @@ MOST_APPROVERS = 5
 VERSION = 1
 
 UTC = ZoneInfo("UTC")
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,10 +86,10 @@ class When:
             and self.irreversible in (None, subject.irreversible)
             and (self.scope_above is None or subject.scope > self.scope_above)
             and (self.hours is None or self.hours.hold(subject.at))
-            and _one_fits(self.actions, subject.action)
-            and _one_fits(self.targets, subject.target)
-            and _one_fits(self.principals, subject.principal)
-            and _one_fits(self.roles, subject.role)
+            and one_fits(self.actions, subject.action)
+            and one_fits(self.targets, subject.target)
+            and one_fits(self.principals, subject.principal)
+            and one_fits(self.roles, subject.role)
         )
 
 
@@ -123,7 +120,7 @@ class Policy:
 
     def lets_approve(self, role: str) -> bool:
         """Whether principals of this role may approve plans."""
-        return _one_fits(self.approver_roles, role)
+        return one_fits(self.approver_roles, role)
 
     def of(self, subject: Subject) -> Judgement:
         """What the first fitting rule says; without one the answer is no."""
@@ -135,24 +132,24 @@ class Policy:
 
 def policy_from(document: object) -> Policy:
     """Read a parsed policy file. Raises `BadInput` that names the rule and the field."""
-    top = _mapping(document, "The policy", {"version", "rules", "approver_roles"})
+    top = mapping(document, "The policy", {"version", "rules", "approver_roles"})
     if top.get("version") != VERSION:
         raise BadInput(f"The policy must say `version: {VERSION}`.")
     rules = [
-        _rule(each, number) for number, each in enumerate(_list(top.get("rules"), "rules"), 1)
+        _rule(each, number) for number, each in enumerate(listed(top.get("rules"), "rules"), 1)
     ]
     if not rules:
         raise BadInput("The policy has no rules; nothing would ever be allowed.")
     names = [rule.name for rule in rules]
     if len(set(names)) < len(names):
         raise BadInput("Two rules of the policy have one name; the ledger tells them apart by it.")
-    roles = _words(top, "approver_roles", "The policy") or ("*",)
+    roles = words(top, "approver_roles", "The policy") or ("*",)
     return Policy(rules=tuple(rules), approver_roles=roles)
 
 
 def _rule(document: object, number: int) -> Rule:
     where = f"Rule {number}"
-    rule = _mapping(document, where, {"name", "when", "then"})
+    rule = mapping(document, where, {"name", "when", "then"})
     name = rule.get("name")
     if not isinstance(name, str) or not name.strip():
         raise BadInput(f"{where} has no name.")
@@ -177,25 +174,25 @@ def _then(document: object, where: str) -> int | None:
 
 def _when(document: object, where: str) -> When:
     known = {one.name for one in fields(When)}
-    given = _mapping(document, f"{where}, `when`", known)
+    given = mapping(document, f"{where}, `when`", known)
     return When(
-        risk=frozenset(Risk(one) for one in _words(given, "risk", where, tuple(Risk))),
+        risk=frozenset(Risk(one) for one in words(given, "risk", where, tuple(Risk))),
         autonomy=frozenset(
-            Autonomy(one) for one in _words(given, "autonomy", where, tuple(Autonomy))
+            Autonomy(one) for one in words(given, "autonomy", where, tuple(Autonomy))
         ),
-        actions=_words(given, "actions", where),
-        targets=_words(given, "targets", where),
-        principals=_words(given, "principals", where),
-        roles=_words(given, "roles", where),
-        irreversible=_optional(given, "irreversible", bool, where),
-        scope_above=_optional(given, "scope_above", int, where),
+        actions=words(given, "actions", where),
+        targets=words(given, "targets", where),
+        principals=words(given, "principals", where),
+        roles=words(given, "roles", where),
+        irreversible=optional(given, "irreversible", bool, where),
+        scope_above=optional(given, "scope_above", int, where),
         hours=_hours(given["hours"], where) if "hours" in given else None,
     )
 
 
 def _hours(document: object, where: str) -> Hours:
-    given = _mapping(document, f"{where}, `hours`", {"between", "days", "zone"})
-    days = _words(given, "days", where, DAYS)
+    given = mapping(document, f"{where}, `hours`", {"between", "days", "zone"})
+    days = words(given, "days", where, DAYS)
     zone = given.get("zone", "UTC")
     since, until = _between(given.get("between", "00:00-00:00"), where)
     try:
@@ -214,49 +211,3 @@ def _between(text: object, where: str) -> tuple[time, time]:
         return time.fromisoformat(since.strip()), time.fromisoformat(until.strip())
     except ValueError as error:
         raise BadInput(f"{where}: `between` is HH:MM-HH:MM, not {text!r}.") from error
-
-
-def _mapping(document: object, where: str, known: set[str]) -> Mapping[str, object]:
-    if not isinstance(document, Mapping):
-        raise BadInput(f"{where} must be a mapping of {', '.join(sorted(known))}.")
-    strange = sorted(map(str, set(document) - known))
-    if strange:
-        raise BadInput(f"{where} has no {strange[0]!r}; it knows {', '.join(sorted(known))}.")
-    return document
-
-
-def _list(document: object, where: str) -> Sequence[object]:
-    if not isinstance(document, list):
-        raise BadInput(f"`{where}` must be a list.")
-    return document
-
-
-def _words(
-    given: Mapping[str, object], name: str, where: str, choices: Iterable[str] = ()
-) -> tuple[str, ...]:
-    """The words of one field; absent is none, but an empty list is a mistake and said so."""
-    if name not in given:
-        return ()
-    found = given[name]
-    words = [found] if isinstance(found, str) else found
-    allowed = set(map(str, choices))
-    if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
-        raise BadInput(f"{where}: `{name}` is a word or a list of words.")
-    strange = [word for word in words if allowed and word not in allowed]
-    if strange:
-        raise BadInput(f"{where}: `{name}` has no {strange[0]!r}; there are {sorted(allowed)}.")
-    return tuple(words)
-
-
-def _optional(given: Mapping[str, object], name: str, kind: type[T], where: str) -> T | None:
-    """A field of one type; a `true` is not taken for the number 1."""
-    value = given.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-        raise BadInput(f"{where}: `{name}` must be {kind.__name__}.")
-    return value
-
-
-def _one_fits(patterns: Sequence[str], text: str) -> bool:
-    return not patterns or any(fnmatchcase(text, pattern) for pattern in patterns)

@@ -1,4 +1,4 @@
-"""Acting: policy file, clocks, actions and the ways to targets, joined to the change control."""
+"""Acting: policy, clocks, actions and the ways to targets, joined to the change control."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
-from importlib.resources import files
 from pathlib import Path
 
+from opsmith.audit.states import ALERT, to_episode
 from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadInput, HouseError, NotFound, Unreachable
@@ -20,17 +21,21 @@ from opsmith.execute.action import Action, ActionSpec
 from opsmith.execute.actions import BUILT_IN
 from opsmith.execute.registry import Registry
 from opsmith.execute.settle import Watcher
+from opsmith.flows.autonomy import levels
 from opsmith.flows.change_control import ChangeControl as ChangeControl  # noqa: PLC0414 - for faces
 from opsmith.flows.change_control import Guards, Principal, Proposal
 from opsmith.flows.look_after import Eyes, look
 from opsmith.nouns.clock import Clock
 from opsmith.nouns.entity import Entity
-from opsmith.nouns.plan import Autonomy, Order, Value
-from opsmith.plan.policy import Policy, policy_from
+from opsmith.nouns.episode import Episode
+from opsmith.nouns.plan import Order, Value
+from opsmith.seams.ledger import Ledger, Wanted
+from opsmith.seams.metrics import Metrics
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
 from opsmith.wiring import targets
+from opsmith.wiring.rules import policy
 from opsmith.wiring.sources import open_metrics
 
 ACTIONS_GROUP = "opsmith.actions"
@@ -56,15 +61,47 @@ class Ways:
             await one.aclose()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """The change control with what it stands on. metrics: None when no server is configured."""
+
+    control: ChangeControl
+    ledger: Ledger
+    metrics: Metrics | None
+
+
 @asynccontextmanager
-async def change_control(settings: Settings) -> AsyncIterator[ChangeControl]:
+async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """The change control of this data folder; a running `opsmith up` sees what it writes."""
     ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    known = targets.read(settings.targets_file)
-    patches = settings.data_dir / "patches"
-    ways = Ways([targets.files_reach(known, clock=_now, patches=patches)])
     metrics = open_metrics(settings)
-    eyes = Eyes(metrics=metrics, wire=lambda url: HttpWire(Access(url=url)), clock=_now)
+    try:
+        async with control_over(settings, ledger=ledger, metrics=metrics) as control:
+            yield Desk(control=control, ledger=ledger, metrics=metrics)
+    finally:
+        if metrics is not None:
+            await metrics.aclose()
+        await asyncio.to_thread(ledger.close)
+
+
+@asynccontextmanager
+async def control_over(
+    settings: Settings, *, ledger: Ledger, metrics: Metrics | None
+) -> AsyncIterator[ChangeControl]:
+    """A change control over a ledger and a metrics server that are open already."""
+    ways = Ways(_reaches(settings))
+
+    async def episode(fingerprint: str) -> Episode | None:
+        wanted = Wanted(kind=ALERT, subject=fingerprint, latest=True, limit=1)
+        found = await ledger.read(wanted)
+        return to_episode(found[0]) if found else None
+
+    eyes = Eyes(
+        metrics=metrics,
+        episode=episode,
+        wire=lambda url: HttpWire(Access(url=url)),
+        clock=now,
+    )
     try:
         yield ChangeControl(
             ledger,
@@ -73,18 +110,13 @@ async def change_control(settings: Settings) -> AsyncIterator[ChangeControl]:
             guards=Guards(
                 policy=lambda: policy(settings.policy_file),
                 clock=read_clock,
-                autonomy=_no_autonomy,
+                autonomy=lambda: levels(ledger),
             ),
-            watcher=Watcher(
-                probe=lambda check: look(check, eyes), clock=_now, sleep=asyncio.sleep
-            ),
+            watcher=Watcher(probe=lambda one: look(one, eyes), clock=now, sleep=asyncio.sleep),
             fresh_name=lambda: secrets.token_urlsafe(16),
         )
     finally:
         await ways.aclose()
-        if metrics is not None:
-            await metrics.aclose()
-        ledger.close()
 
 
 def actions() -> Registry:
@@ -99,24 +131,6 @@ def actions() -> Registry:
     return Registry([*BUILT_IN, *added])
 
 
-def policy(path: Path | None) -> Policy:
-    """The policy in use. Raises `BadInput` or `Unreachable` when the file cannot be used."""
-    if path is None:
-        text = (files("opsmith.plan") / "default_policy.yaml").read_text(encoding="utf-8")
-    else:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Unreachable(f"The policy {path.name!r} cannot be read: {error}.") from error
-    from opsmith.parse.yaml_places import YamlFault, read_yaml
-
-    try:
-        document, _ = read_yaml(text)
-    except YamlFault as error:
-        raise BadInput(f"The policy, line {error.line}: {error}") from error
-    return policy_from(document)
-
-
 def read_clock() -> Clock:
     """Both clocks of this machine. Raises `Unreachable` where one is missing."""
     try:
@@ -124,8 +138,13 @@ def read_clock() -> Clock:
         since_boot_s = time.clock_gettime(time.CLOCK_BOOTTIME)
     except OSError as error:
         raise Unreachable(f"The clock cannot be trusted: {error}.") from error
-    now = _now()
-    return Clock(now=now, boot=boot, offset_s=now.timestamp() - since_boot_s)
+    at = now()
+    return Clock(now=at, boot=boot, offset_s=at.timestamp() - since_boot_s)
+
+
+def now() -> datetime:
+    """The wall clock, UTC-aware."""
+    return datetime.now(UTC)
 
 
 def local_principal() -> Principal:
@@ -180,9 +199,6 @@ def _typed(text: str, kind: object, name: str) -> Value:
         raise BadInput(f"{name} must be {kind}, not {text[:60]!r}.") from error
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-async def _no_autonomy() -> Mapping[str, Autonomy]:
-    return {}
+def _reaches(settings: Settings) -> list[Reach]:
+    known = targets.read(settings.targets_file)
+    return [targets.files_reach(known, clock=now, patches=settings.data_dir / "patches")]

@@ -30,6 +30,7 @@ from opsmith.nouns.series import Aspect, Meaning, MetricKind, Unit
 from opsmith.nouns.signals import Change
 from opsmith.settings import Settings
 from opsmith.wiring.collection import collection
+from opsmith.wiring.healing import Healing
 from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
@@ -62,12 +63,7 @@ class App:
         self._alerts = (
             AlertmanagerAlerts(settings.alertmanager_url) if settings.alertmanager_url else None
         )
-        self._sources = Sources(
-            metrics=self._metrics,
-            traces=Buffer(budget_bytes=TRACE_BYTES),
-            logs=Buffer(budget_bytes=LOG_BYTES),
-            step=timedelta(seconds=settings.scrape_interval_s),
-        )
+        self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
         self.inbox = Inbox(self._ledger, tell=self._place)
         self.looks = Looks(
@@ -90,6 +86,18 @@ class App:
             watch=self.watch,
             inbox=self.inbox,
         )
+        self.healing = Healing(
+            settings, ledger=self._ledger, metrics=self._metrics, troubles=self._troubles
+        )
+        self.listeners.append(self.healing.tell)
+
+    def _empty_sources(self) -> Sources:
+        return Sources(
+            metrics=self._metrics,
+            traces=Buffer(budget_bytes=TRACE_BYTES),
+            logs=Buffer(budget_bytes=LOG_BYTES),
+            step=timedelta(seconds=self._settings.scrape_interval_s),
+        )
 
     def _with_voice(self) -> Announcer:
         return Announcer(
@@ -111,6 +119,7 @@ class App:
             self._troubles.keep_doing("alertmanager", self._reconcile, every_s=TICK_S)
         await self.signs.start(self._troubles)
         self._pollers.start(self._troubles)
+        await self.healing.start()
         return self
 
     async def __aexit__(
@@ -121,6 +130,7 @@ class App:
     ) -> None:
         """Stop what runs, let go of servers and files."""
         await self._troubles.stop()
+        await self.healing.close()
         await self.signs.close()
         await self.watch.close()
         await self._announcer.close()
