@@ -31,6 +31,9 @@ class Settings:
     runbooks_file: YAML file of what to do about which fault, None for the built-in ones.
     policy_file: YAML file of the policy that judges plans, None for the built-in one.
     key: what callers of the HTTP face must show; empty for none.
+    tls_cert_file: PEM of the HTTP face's certificate and its chain, None for plain HTTP.
+    tls_key_file: PEM of the key of that certificate.
+    tls_client_ca_file: PEM of who may vouch for callers; each must then show a certificate.
     """
 
     data_dir: Path
@@ -47,6 +50,9 @@ class Settings:
     runbooks_file: Path | None = None
     policy_file: Path | None = None
     key: str = field(default="", repr=False)
+    tls_cert_file: Path | None = None
+    tls_key_file: Path | None = None
+    tls_client_ca_file: Path | None = None
 
 
 def wants_debug(environ: Mapping[str, str] | None = None) -> bool:
@@ -74,6 +80,9 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         runbooks_file=_path(source, "OPSMITH_RUNBOOKS_FILE"),
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),
         key=source.get("OPSMITH_KEY", ""),
+        tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
+        tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),
+        tls_client_ca_file=_path(source, "OPSMITH_TLS_CLIENT_CA_FILE"),
     )
 
 

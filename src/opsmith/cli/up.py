@@ -21,13 +21,15 @@ def up(
     """Watch: take alerts, find their causes, show them on a page and over HTTP.
 
     Point a webhook_configs receiver of Alertmanager at http://HOST:PORT/webhook/alertmanager.
-    Other than on loopback it answers only those who show OPSMITH_KEY.
+    Other than on loopback it answers only those who show OPSMITH_KEY, or a certificate that
+    OPSMITH_TLS_CLIENT_CA_FILE vouches for.
     """
     from importlib.metadata import version
 
     import uvicorn
 
     from opsmith import settings
+    from opsmith.http import tls
     from opsmith.http.access import is_loopback
     from opsmith.http.api import create
     from opsmith.wiring.live import App
@@ -41,16 +43,18 @@ def up(
         data_dir=data_dir or known.data_dir,
     )
     host, port = _address(chosen.listen)
-    if not chosen.key and not is_loopback(host):
+    if not is_loopback(host) and not (chosen.key or tls.asks_callers(chosen)):
         raise AskError(
-            f"{host} can be reached from other machines, and no key is set.",
-            hint="Set OPSMITH_KEY, or listen on 127.0.0.1.",
+            f"{host} can be reached from other machines, and callers need show nothing.",
+            hint="Set OPSMITH_KEY or OPSMITH_TLS_CLIENT_CA_FILE, or listen on 127.0.0.1.",
         )
     app = App(chosen, version=version("opsmith"))
-    click.echo(f"opsmith answers on http://{chosen.listen}", err=True)
-    uvicorn.run(
-        create(app, key=chosen.key), host=host, port=port, log_level="warning", server_header=False
-    )
+    api = create(app, key=chosen.key, certified=tls.asks_callers(chosen))
+    config = uvicorn.Config(api, host=host, port=port, log_level="warning", server_header=False)
+    tls.serve_config(config, chosen)
+    scheme = "https" if config.is_ssl else "http"
+    click.echo(f"opsmith answers on {scheme}://{chosen.listen}", err=True)
+    uvicorn.Server(config).run()
 
 
 def _address(listen: str) -> tuple[str, int]:

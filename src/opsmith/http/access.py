@@ -27,11 +27,13 @@ class Gate:
     key: what a caller must show, as `Authorization: Bearer KEY` or as the password of Basic;
         empty when none is set. Then the Host header must name this machine, so that a page
         from elsewhere cannot reach in through the browser (DNS rebinding).
+    certified: callers showed a certificate that we trust; then any name will do.
     """
 
-    def __init__(self, app: ASGIApp, *, key: str) -> None:
+    def __init__(self, app: ASGIApp, *, key: str, certified: bool = False) -> None:
         self._app = app
         self._key = key
+        self._certified = certified
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, 403 or 413 here, or pass on."""
@@ -49,6 +51,8 @@ class Gate:
             return None
         if self._key:
             return None if self._knows(headers.get("authorization", "")) else _unknown()
+        if self._certified:
+            return None
         host = headers.get("host", "").rsplit(":", 1)[0] if headers.get("host") else ""
         if host in LOCAL_NAMES or headers.get("host") in LOCAL_NAMES:
             return None

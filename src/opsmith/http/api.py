@@ -38,8 +38,11 @@ class TooLarge(AskError):
     http_status = 413
 
 
-def create(app: App, *, key: str) -> FastAPI:
-    """The HTTP face of `app`. key: what callers must show; empty for this machine alone."""
+def create(app: App, *, key: str, certified: bool = False) -> FastAPI:
+    """The HTTP face of `app`. key: what callers must show; empty for this machine alone.
+
+    certified: every caller showed a certificate before a request is read, so none need be local.
+    """
     bus = Bus()
     app.listeners.append(bus.announce)
     app.signs.listeners.append(bus.point_at)
@@ -66,7 +69,7 @@ def create(app: App, *, key: str) -> FastAPI:
     api.include_router(incidents.routes(app, bus))
     api.include_router(signs.routes(app))
     api.include_router(maintenance.routes(app))
-    api.add_middleware(Gate, key=key)
+    api.add_middleware(Gate, key=key, certified=certified)
     return api
 
 

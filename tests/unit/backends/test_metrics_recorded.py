@@ -40,7 +40,6 @@ async def test_a_gap_ends_what_a_sample_says() -> None:
     "query",
     [
         "rate(m[5m])",
-        "m[5m]",
         "m offset 5m",
         "sum(m)",
         "m + m",
