@@ -10,6 +10,7 @@ from opsmith.explain.verdict import verdict
 from opsmith.ingest import bundle
 from opsmith.localise.diagnose import localise
 from opsmith.localise.fitted import Fitted
+from opsmith.localise.scene import Scene, read_scene
 from opsmith.nouns.diagnosis import Diagnosis, PathWeights
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.report import Report
@@ -17,9 +18,10 @@ from opsmith.nouns.report import Report
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Investigation:
-    """What came of it. sentence: the verdict as the report says it."""
+    """What came of it. scene: what was measured; sentence: the verdict as the report says it."""
 
     recording: Recording
+    scene: Scene
     diagnosis: Diagnosis
     report: Report
     sentence: str
@@ -36,14 +38,17 @@ def investigate(
     Raises `BadInput` when the folder holds no usable bundle.
     """
     recording = bundle.read(folder)
+    scene = read_scene(recording)
     diagnosis = localise(
         recording,
+        scene=scene,
         ranker=fitted.ranker,
         base_rates=fitted.base_rates,
         path_weights=path_weights,
     )
     return Investigation(
         recording=recording,
+        scene=scene,
         diagnosis=diagnosis,
         report=explain(diagnosis, recording, top=top),
         sentence=verdict(diagnosis),

@@ -129,6 +129,7 @@ class _Columns:
             side=told.side,
             weight=told.weight,
             attributes=told.attributes,
+            trace_ids=tuple(self._traces),
         )
         return Traces(
             spans=spans,

@@ -54,12 +54,14 @@ def localise(
     ranker: Ranker = UNFITTED,
     base_rates: BaseRates = NO_RATES,
     path_weights: PathWeights = PathWeights.BOTTLENECK,
+    scene: Scene | None = None,
 ) -> Diagnosis:
     """Who is to blame for a recorded incident, by which path, and how sure that is.
 
     The ranking is given also when the status is `inconclusive`; `reasons` then say why.
+    scene: of the same recording, where the caller has read it already.
     """
-    scene = read_scene(recording)
+    scene = scene or read_scene(recording)
     findings = measure(scene, base_rates)
     entities = candidates_of(scene, findings)
     ranked = ranking(recording, entities, findings, ranker)

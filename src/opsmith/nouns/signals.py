@@ -96,7 +96,7 @@ class Spans:
     failed: (n,) bool, status ERROR or an HTTP 5xx; side: (n,) int8 into `SIDES`.
     weight: (n,) float64, how many spans this one stands for (1 / sampling rate), above 0.
     attributes: for each span the number of an attribute set in `attribute_sets`, (n,) int32;
-    set 0 is the empty one.
+    set 0 is the empty one. trace_ids: the senders' names of the traces by their numbers, or empty.
     """
 
     entities: tuple[Entity, ...]
@@ -112,6 +112,7 @@ class Spans:
     side: NDArray[np.int8]
     weight: NDArray[np.float64]
     attributes: NDArray[np.int32]
+    trace_ids: tuple[str, ...] = ()
 
 
 SIDES: tuple[SpanSide, ...] = (SpanSide.SERVER, SpanSide.CLIENT, SpanSide.INTERNAL)

@@ -1,0 +1,1 @@
+"""Backends of the graph seam: an embedded database, or Neo4j by URL."""
