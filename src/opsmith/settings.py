@@ -30,6 +30,9 @@ class Settings:
     targets_file: YAML file of what actions may reach and how, None for none.
     runbooks_file: YAML file of what to do about which fault, None for the built-in ones.
     policy_file: YAML file of the policy that judges plans, None for the built-in one.
+    graph_url: bolt:// or neo4j:// address of a graph (user before an @, database as path), None
+        for the embedded one.
+    graph_password: password of the graph's user; empty for none.
     key: what callers of the HTTP face must show; empty for none.
     tls_cert_file: PEM of the HTTP face's certificate and its chain, None for plain HTTP.
     tls_key_file: PEM of the key of that certificate.
@@ -49,6 +52,8 @@ class Settings:
     targets_file: Path | None = None
     runbooks_file: Path | None = None
     policy_file: Path | None = None
+    graph_url: str | None = None
+    graph_password: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
@@ -79,6 +84,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         targets_file=_path(source, "OPSMITH_TARGETS_FILE"),
         runbooks_file=_path(source, "OPSMITH_RUNBOOKS_FILE"),
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),
+        graph_url=source.get("OPSMITH_GRAPH_URL") or None,
+        graph_password=source.get("OPSMITH_GRAPH_PASSWORD", ""),
         key=source.get("OPSMITH_KEY", ""),
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),

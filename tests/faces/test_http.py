@@ -87,6 +87,20 @@ def test_an_alert_becomes_an_incident_with_a_report(client: httpx.Client) -> Non
     assert "<script>document" not in report.text
 
 
+def test_an_incident_is_in_the_graph_with_what_lies_around_it(client: httpx.Client) -> None:
+    client.post("/webhook/alertmanager", json=told())
+    (incident,) = client.get("/v1/incidents").json()
+    for _ in range(200):
+        part = client.get(f"/v1/incidents/{incident['id']}/graph").json()
+        if part["nodes"]:
+            break
+        time.sleep(0.05)
+
+    assert {node["id"] for node in part["nodes"]} >= {"alert:of-cart", "service:cart"}
+    assert any(link["type"] == "CONTAINS" for link in part["links"])
+    assert client.get("/v1/incidents/nope/graph").status_code == 404
+
+
 def test_what_people_say_is_kept(client: httpx.Client) -> None:
     client.post("/webhook/alertmanager", json=told())
     name = client.get("/v1/incidents").json()[0]["id"]

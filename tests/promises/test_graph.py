@@ -1,5 +1,7 @@
 """Every graph keeps every promise."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -8,7 +10,7 @@ import pytest
 
 from opsmith.backends.graph.bolt import BoltGraph
 from opsmith.backends.graph.embedded import EmbeddedGraph
-from opsmith.errors import AskError, BadInput, Unreachable
+from opsmith.errors import AskError, BadInput, HouseError, Unreachable
 from opsmith.seams.graph import CypherGraph, Graph
 from opsmith.testing import graph as promises
 from promises.real_bolt import PASSWORD, bolt_server, free_ports
@@ -56,6 +58,45 @@ async def test_the_embedded_graph_keeps_its_promise(
     check: Callable[[CypherGraph], Awaitable[None]], embedded: EmbeddedGraph
 ) -> None:
     await check(embedded)
+
+
+async def test_another_process_reads_while_one_writes(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    mine = EmbeddedGraph(path)
+    await mine.write(promises.incident("i0"))
+    code = (
+        "import asyncio, pathlib, sys\n"
+        "from opsmith.backends.graph.embedded import EmbeddedGraph\n"
+        "async def counted():\n"
+        "    print((await EmbeddedGraph(pathlib.Path(sys.argv[1])).count())[0])\n"
+        "for _ in range(8):\n"
+        "    asyncio.run(counted())\n"
+    )
+    reader = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, str(path), stdout=asyncio.subprocess.PIPE
+    )
+
+    for number in range(1, 9):
+        await mine.write(promises.incident(f"i{number}"))
+
+    told, _ = await reader.communicate()
+    counts = [int(line) for line in told.split()]
+    assert reader.returncode == 0
+    assert counts == sorted(counts)
+    assert set(counts) <= set(range(6, 15))
+    assert await mine.count() == (14, 6 + 2 * 8)
+    await mine.aclose()
+
+
+async def test_a_damaged_file_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "graph.db"
+    path.write_bytes(b"no graph" * 1000)
+    graph = EmbeddedGraph(path)
+
+    with pytest.raises(HouseError, match="damaged"):
+        await graph.count()
+    with pytest.raises(HouseError, match="damaged"):
+        await graph.write(promises.incident())
 
 
 @pytest.fixture(scope="module")

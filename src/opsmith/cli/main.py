@@ -27,6 +27,12 @@ def _bundle() -> click.Command:
     return bundle
 
 
+def _graph() -> click.Command:
+    from opsmith.cli.graph import graph
+
+    return graph
+
+
 def _incident() -> click.Command:
     from opsmith.cli.incident import incident
 
@@ -171,6 +177,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "doctor": ("Say what is installed, reachable and missing.", _doctor),
     "evaluate": ("Try opsmith on history that you have kept.", _evaluate),
     "forecast": ("Say what series will do and when they cross a threshold.", _forecast),
+    "graph": ("Ask what is known of incidents as a graph, fill it, write it out.", _graph),
     "incident": ("See incidents, confirm, reject, merge and split them.", _incident),
     "investigate": ("Find the root cause of a recorded incident.", _investigate),
     "plan": ("Rehearse a change and ask policy about it.", _plan),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Query
 from fastapi.responses import FileResponse, StreamingResponse
 
 from opsmith.errors import NotFound
 from opsmith.http.events import Bus
+from opsmith.http.graph_shapes import SubgraphShape
 from opsmith.http.shapes import BlameShape, IncidentShape, MergeShape, SplitShape
+from opsmith.wiring.graph import HOPS, MOST
 from opsmith.wiring.live import App
 
 # Whoever holds the key of the HTTP face; principals of their own come with sessions.
@@ -37,6 +39,12 @@ def routes(app: App, bus: Bus) -> APIRouter:
         if path is None:
             raise NotFound(f"Incident {name} has no report yet.")
         return FileResponse(path, media_type="text/html")
+
+    @router.get("/incidents/{name}/graph")
+    async def graph(name: str, hops: Annotated[int, Query(ge=1, le=5)] = HOPS) -> SubgraphShape:
+        """What lies around the incident in the graph: nodes, and links with their weights."""
+        known = app.watch.incident(name).id
+        return SubgraphShape.of(await app.memory.slice(known, hops=hops, most=MOST))
 
     @router.get("/events")
     async def events() -> StreamingResponse:

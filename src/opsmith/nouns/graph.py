@@ -39,7 +39,8 @@ class LinkKind(StrEnum):
 
 
 COMPONENTS = (NodeKind.SERVICE, NodeKind.INSTANCE, NodeKind.HOST, NodeKind.COMPONENT)
-SIGNALS = (NodeKind.ALERT, NodeKind.LOG_TEMPLATE, NodeKind.METRIC)
+# In the order of their ids' prefixes, so that the lesser id has the earlier kind.
+SIGNALS = (NodeKind.ALERT, NodeKind.METRIC, NodeKind.LOG_TEMPLATE)
 
 # What stands before the first colon of a node's id, and what the node then is.
 KIND_OF_PREFIX: Mapping[str, NodeKind] = MappingProxyType(

@@ -20,6 +20,7 @@ from opsmith.errors import OpsmithError
 from opsmith.flows.announce import Announcer
 from opsmith.flows.capture import Buffer, Sources
 from opsmith.flows.receive import Inbox
+from opsmith.flows.remember import Memory
 from opsmith.flows.watch import Watch
 from opsmith.ingest.alertmanager import from_api, from_webhook
 from opsmith.ingest.changes import from_webhook as from_change_webhook
@@ -30,6 +31,7 @@ from opsmith.nouns.series import Aspect, Meaning, MetricKind, Unit
 from opsmith.nouns.signals import Change
 from opsmith.settings import Settings
 from opsmith.wiring.collection import collection
+from opsmith.wiring.graph import open_graph
 from opsmith.wiring.healing import Healing
 from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.metric_watch import Signs
@@ -66,12 +68,15 @@ class App:
         self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
         self.inbox = Inbox(self._ledger, tell=self._place)
+        self._graph = open_graph(settings)
+        self.memory = Memory(self._graph)
         self.looks = Looks(
             settings,
             ledger=self._ledger,
             sources=self._sources,
             episode=self.inbox.episode,
             troubles=self._troubles,
+            memory=self.memory,
         )
         self.watch = Watch(self._ledger, look=self.looks, announce=self._announce, clock=now)
         self.looks.know = self.watch.know
@@ -135,6 +140,8 @@ class App:
         await self.watch.close()
         await self._announcer.close()
         await self._pollers.close()
+        await self.looks.close()
+        await self._graph.aclose()
         if self._metrics is not None:
             await self._metrics.aclose()
         if self._alerts is not None:

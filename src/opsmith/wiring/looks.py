@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from opsmith.audit.states import CHANGE, to_change
+from opsmith.errors import OpsmithError
 from opsmith.flows.capture import Sources, capture
-from opsmith.flows.investigate import investigate
+from opsmith.flows.investigate import Investigation, investigate
+from opsmith.flows.remember import Memory
+from opsmith.localise.graph_nodes import Told
 from opsmith.nouns.diagnosis import Diagnosis, PathWeights
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Blame, Incident, Verdict
@@ -31,6 +34,7 @@ class Looks:
     """Investigates incidents; call it with one.
 
     episode: the newest state of an alert by its fingerprint. know: is told each topology found.
+    memory: where what was found is kept beyond the incident.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Looks:
         sources: Sources,
         episode: Callable[[str], Episode | None],
         troubles: Troubles,
+        memory: Memory,
     ) -> None:
         self._settings = settings
         self._folder = settings.data_dir / "incidents"
@@ -48,6 +53,8 @@ class Looks:
         self._sources = sources
         self._episode = episode
         self._troubles = troubles
+        self._memory = memory
+        self._remembering: set[asyncio.Task[None]] = set()
         self.know: Callable[[Topology], None] = lambda _: None
         self.done = 0
         self.seconds = 0.0
@@ -56,6 +63,10 @@ class Looks:
         """Where the report of an incident lies. name: the id of an incident that is known."""
         path = self._folder / name / "report.html"
         return path if path.exists() else None
+
+    async def close(self) -> None:
+        """Wait for what is still being written to the graph."""
+        await asyncio.gather(*self._remembering, return_exceptions=True)
 
     async def __call__(self, incident: Incident) -> Verdict:
         """Gather what is known, keep it as a bundle, investigate it, keep the report."""
@@ -81,9 +92,31 @@ class Looks:
         await asyncio.to_thread(_keep_report, folder, found.report)
         self.done += 1
         self.seconds += (now() - began).total_seconds()
+        self._remember_aside(incident, found)
         return verdict(
             found.diagnosis, rejected=incident.rejected, sentence=found.sentence, at=now()
         )
+
+    def _remember_aside(self, incident: Incident, found: Investigation) -> None:
+        task = asyncio.create_task(self._remember(incident, found))
+        self._remembering.add(task)
+        task.add_done_callback(self._remembering.discard)
+
+    async def _remember(self, incident: Incident, found: Investigation) -> None:
+        """Write what was found to the graph; the verdict neither waits for that nor needs it."""
+        told = Told(
+            name=incident.id,
+            title=incident.title,
+            state=str(incident.state),
+            sentence=found.sentence,
+            seen=now(),
+        )
+        try:
+            await self._memory.keep(found.scene, found.diagnosis, told)
+        except OpsmithError as error:
+            self._troubles.note("graph", str(error))
+        else:
+            self._troubles.note("graph", "")
 
     async def _changes(self) -> tuple[Change, ...]:
         """Every change on the ledger that may still matter."""
