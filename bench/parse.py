@@ -1,6 +1,7 @@
 """Measure how well sentences are read: the bars of docs/measurements.md, beside measured peers.
 
     python bench/parse.py --data FILE.jsonl [--inventory FILE] [--predictions OUT.jsonl] [-o json]
+        [--rules-only | --adapter FOLDER]
 
 A line with `tasks` is scored on tasks, slots, dependencies, outcome and risk; a line that only
 has an `intent` on the intent. `context` holds the turns before. Without `--inventory`, an
@@ -20,6 +21,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from opsmith.backends.intent.serving import ServedIntents
+from opsmith.backends.intent.shelf import Shelf
 from opsmith.nouns.task import Reading
 from opsmith.parse.catalogue import Catalogue
 from opsmith.parse.dialogue import State
@@ -44,6 +47,7 @@ PEERS = {
     "needless questions": "rules 0.047",
     "latency mean ms": "SmolLM2-135M 920",
 }
+SHIPPED = Path(__file__).parents[1] / "src" / "opsmith" / "backends" / "intent" / "shipped"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 LENGTHS = {"window", "horizon", "duration", "older_than"}
 LITERAL = {"command", "path", "keyword", "user"}
@@ -55,12 +59,14 @@ def main() -> None:
     args = arguments()
     rows = [json.loads(line) for line in args.data.read_text("utf-8").splitlines() if line.strip()]
     inventory = args.inventory or beside(args.data)
+    model = None if args.rules_only else opinions(args.adapter)
     named = SentenceReader(
-        load_catalogue(inventory) if inventory else Catalogue(), builtin_schemas()
+        load_catalogue(inventory) if inventory else Catalogue(), builtin_schemas(), intents=model
     )
-    bare = SentenceReader(Catalogue(), builtin_schemas())
+    bare = SentenceReader(Catalogue(), builtin_schemas(), intents=model)
     for reader in (named, bare):
         reader.read("show the cpu of web-01")
+        reader.read("web-01 whatever")
     predictions = [
         predicted(named if "tasks" in row or args.inventory else bare, row) for row in rows
     ]
@@ -90,9 +96,16 @@ def arguments() -> argparse.Namespace:
     ap.add_argument("--data", type=Path, required=True)
     ap.add_argument("--inventory", type=Path)
     ap.add_argument("--predictions", type=Path)
+    ap.add_argument("--rules-only", action="store_true", help="ask no model where rules stop")
+    ap.add_argument("--adapter", type=Path, default=SHIPPED, help="folder of an intent adapter")
     ap.add_argument("--errors", type=int, default=0, help="print the first N wrong lines")
     ap.add_argument("-o", "--output", choices=["text", "json"], default="text")
     return ap.parse_args()
+
+
+def opinions(adapter: Path) -> ServedIntents:
+    """The intent model with one adapter."""
+    return ServedIntents(Shelf(adapter / "none", adapter), ())
 
 
 def beside(data: Path) -> Path | None:

@@ -33,6 +33,7 @@ class Settings:
     graph_url: bolt:// or neo4j:// address of a graph (user before an @, database as path), None
         for the embedded one.
     graph_password: password of the graph's user; empty for none.
+    hot_reload_interval_ms: how often a serving process looks for another intent adapter.
     key: what callers of the HTTP face must show; empty for none.
     tls_cert_file: PEM of the HTTP face's certificate and its chain, None for plain HTTP.
     tls_key_file: PEM of the key of that certificate.
@@ -54,6 +55,7 @@ class Settings:
     policy_file: Path | None = None
     graph_url: str | None = None
     graph_password: str = field(default="", repr=False)
+    hot_reload_interval_ms: float = 500.0
     key: str = field(default="", repr=False)
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
@@ -86,6 +88,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),
         graph_url=source.get("OPSMITH_GRAPH_URL") or None,
         graph_password=source.get("OPSMITH_GRAPH_PASSWORD", ""),
+        hot_reload_interval_ms=_number(source, "OPSMITH_HOT_RELOAD_INTERVAL_MS", 500.0),
         key=source.get("OPSMITH_KEY", ""),
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),

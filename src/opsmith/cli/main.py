@@ -57,6 +57,12 @@ def _parse() -> click.Command:
     return parse
 
 
+def _intent() -> click.Command:
+    from opsmith.cli.intent import intent
+
+    return intent
+
+
 def _schema() -> click.Command:
     from opsmith.cli.schema import schema
 
@@ -184,6 +190,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "plans": ("See the plans and what came of them.", _plans),
     "logs": ("Search and follow logs.", _logs),
     "ranker": ("Show the ranking weights, or refit them on solved incidents.", _ranker),
+    "intent": ("Train, try and swap what recognises intents.", _intent),
     "parse": ("Show how a sentence is understood as tasks.", _parse),
     "reject": ("Say no to a plan.", _reject),
     "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),

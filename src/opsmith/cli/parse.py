@@ -44,10 +44,18 @@ def parse(
 
     Ends with 0 whatever the answer: tasks, a question or a refusal.
     """
+    from opsmith.settings import load
+    from opsmith.wiring.intent import intents
     from opsmith.wiring.parse import Sources, read_sentence, reading_as_json, reading_as_text
 
     text = sentence if sentence is not None else sys.stdin.buffer.read().decode("utf-8", "replace")
-    sources = Sources(inventory=inventory, context=context, schemas=schemas, zone=zone)
+    sources = Sources(
+        inventory=inventory,
+        context=context,
+        schemas=schemas,
+        zone=zone,
+        intents=intents(load()),
+    )
     reading = read_sentence(text, sources)
     if output == "json":
         click.echo(json.dumps(reading_as_json(reading), ensure_ascii=False, indent=2))

@@ -32,9 +32,11 @@ from opsmith.parse.numbers import tag_numbers
 from opsmith.parse.questions import question_for
 from opsmith.parse.schema import TaskSchema
 from opsmith.parse.schema_check import faults_of
+from opsmith.parse.second import SecondOpinion, second_opinion
 from opsmith.parse.spans import Tagger
 from opsmith.parse.thresholds import tag_thresholds
 from opsmith.parse.times import tag_clocks, tag_durations, zone_of
+from opsmith.seams.intent import Intents
 
 _TARGET_KINDS = frozenset({"svc", "host", "grp", "ns", "name", "alert", "unknown"})
 _OPS_KINDS = _TARGET_KINDS | {"metric", "cmd", "env"}
@@ -44,14 +46,21 @@ class SentenceReader:
     """Reads sentences against one catalogue and one set of task schemas.
 
     zone: the time zone of clock times that state none.
+    intents: a model to ask where the rules leave the intent open, None for none.
     """
 
     def __init__(
-        self, catalogue: Catalogue, schemas: Mapping[str, TaskSchema], *, zone: str = "UTC"
+        self,
+        catalogue: Catalogue,
+        schemas: Mapping[str, TaskSchema],
+        *,
+        zone: str = "UTC",
+        intents: Intents | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.schemas = schemas
         self.zone = zone
+        self.intents = intents
         self._finder = NameFinder(catalogue)
 
     def read(self, text: str, state: State | None = None) -> tuple[Reading, State]:
@@ -93,21 +102,32 @@ class SentenceReader:
         if refusal := elsewhere(tagger.text, asked, named=bool(kinds & _TARGET_KINDS)):
             return refusal
         found = steps(tagger.text, tagger)
-        path, why = DecidedBy.RULES, "the words of the sentence"
+        decision = Decision(by=DecidedBy.RULES, why="the words of the sentence")
         again = follow_up(tagger, _strongest(found, asked), state, self.schemas)
         if again is not None:
             drafts = [
                 Draft(intent=intent, slots=slots, needs=set(needs), text=tagger.text)
                 for intent, slots, needs in again.tasks
             ]
-            path, why = DecidedBy.DIALOGUE, again.why
+            decision = Decision(by=DecidedBy.DIALOGUE, why=again.why)
         else:
+            second = self._second(found, tagger, named=bool(kinds & _OPS_KINDS))
+            if second and second.change:
+                return _is_it(second, chinese=plain.chinese)
+            found, decision = (
+                (list(second.steps), second.decision) if second else (found, decision)
+            )
             drafts = self._composed(found, tagger, state)
         if refusal := refused_tasks(drafts, plain, tagger):
             return refusal
         if not drafts:
             return self._nothing(kinds, tagger.text)
-        return self._checked(drafts, plain, Decision(by=path, why=why))
+        return self._checked(drafts, plain, decision)
+
+    def _second(self, found: list[Step], tagger: Tagger, *, named: bool) -> SecondOpinion | None:
+        if self.intents is None:
+            return None
+        return second_opinion(found, tagger, self.intents, self.schemas, named=named)
 
     def _composed(self, found: list[Step], tagger: Tagger, state: State) -> list[Draft]:
         mentioned: Mapping[str, object] = {}
@@ -165,6 +185,13 @@ _LOOSE_SPACE = re.compile(
     "(?<=[\u4e00-\u9fff]) +(?=[\ue000-\uf8ff])|(?<=[\ue000-\uf8ff]) +(?=[\u4e00-\u9fff])"
 )
 _ABOUT_A_SYSTEM = phrase("reader", "about_a_system")
+
+
+def _is_it(second: SecondOpinion, *, chinese: bool) -> Clarify:
+    """Ask back about a change that only the model sees."""
+    words = second.change.replace("_", " ")
+    question = (f"Is this to {words}? Say so in other words.", f"是要 {words} 吗?请换个说法。")
+    return Clarify(question=question[chinese], missing=("intent",), decisions=(second.decision,))
 
 
 def _strongest(found: list[Step], whole: Guess | None) -> Guess | None:

@@ -17,6 +17,7 @@ from opsmith.parse.schema_check import Problem, problems_in
 from opsmith.parse.schema_folder import SchemaFolder
 from opsmith.parse.showing import as_json, as_text
 from opsmith.parse.yaml_places import LARGEST_FILE
+from opsmith.seams.intent import Intents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +28,21 @@ class Sources:
     context: a file of earlier turns, None for none.
     schemas: a folder of task schemas, None for the built-in ones.
     zone: the zone of clock times that state none.
+    intents: gives second opinions where rules decide nothing, None for rules alone.
     """
 
     inventory: Path | None = None
     context: Path | None = None
     schemas: Path | None = None
     zone: str = "UTC"
+    intents: Intents | None = None
 
 
 def read_sentence(text: str, sources: Sources) -> Reading:
     """Read one sentence. Raises `BadInput` for a file that cannot be used."""
     catalogue = load_catalogue(sources.inventory) if sources.inventory else Catalogue()
     schemas = {one.intent: one for one in task_schemas(sources.schemas)}
-    reader = SentenceReader(catalogue, schemas, zone=sources.zone)
+    reader = SentenceReader(catalogue, schemas, zone=sources.zone, intents=sources.intents)
     state = State()
     for role, said in _turns(sources.context) if sources.context else []:
         state = state.heard(said) if role == "assistant" else reader.read(said, state)[1]

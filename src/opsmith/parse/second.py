@@ -1,0 +1,73 @@
+"""Second opinions: a model is asked where the words decide nothing, and only about reading."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+
+from opsmith.nouns.task import DecidedBy, Decision
+from opsmith.parse.clauses import Step
+from opsmith.parse.evidence import CHANGES, NOUN, Guess
+from opsmith.parse.lexicon import STRONG
+from opsmith.parse.spans import TAG, Tagger
+from opsmith.seams.intent import Intents, Opinion
+
+# A noun or a statement is weak evidence, and right more often than not: it gives way only to a
+# model this sure. Set on fresh sentences with words the rules had not seen.
+_SURER = 0.9
+# Without any name of a system in the sentence, the model must be surer than its own threshold.
+_SURE_WITHOUT_NAME = 0.8
+_WEAK = NOUN + 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecondOpinion:
+    """What a model made of a sentence that rules left open.
+
+    steps: to take instead of theirs. change: an intent that the model sees and rules do not,
+        which is never acted on, only asked about. decision: for the record.
+    """
+
+    steps: tuple[Step, ...] = ()
+    change: str = ""
+    decision: Decision
+
+
+def second_opinion(
+    found: list[Step], tagger: Tagger, model: Intents, known: Container[str], *, named: bool
+) -> SecondOpinion | None:
+    """Ask the model about a sentence in which rules found nothing, or only a noun; else None.
+
+    named: the sentence names something that opsmith operates. Quotations and commands are not
+    shown to the model: they are data.
+    """
+    weak = found[0].guess if len(found) == 1 else None
+    if found and (weak is None or weak.points > _WEAK or weak.intent in CHANGES):
+        return None
+    if found and found[0].condition:
+        return None
+    text = _shown(tagger)
+    (opinion,) = model.opinions([text]) if text else (None,)
+    if opinion is None or opinion.intent is None or opinion.intent not in known:
+        return None
+    if opinion.intent in CHANGES:
+        return None if found else SecondOpinion(change=opinion.intent, decision=_decision(opinion))
+    least = _SURER if found else 0.0 if named else _SURE_WITHOUT_NAME
+    if opinion.probability < least or (weak and weak.intent == opinion.intent):
+        return None
+    guess = Guess(intent=opinion.intent, points=STRONG)
+    step = replace(found[0], guess=guess) if found else Step(text=tagger.text, guess=guess)
+    return SecondOpinion(steps=(step,), decision=_decision(opinion))
+
+
+def _shown(tagger: Tagger) -> str:
+    text = TAG.sub(
+        lambda tag: " " if tagger.span(tag[0]).kind in {"quote", "cmd"} else tagger.raw(tag[0]),
+        tagger.text,
+    )
+    return text.strip()
+
+
+def _decision(opinion: Opinion) -> Decision:
+    why = f"adapter {opinion.version}: {opinion.intent} with {opinion.probability:.2f}"
+    return Decision(by=DecidedBy.INTENT_MODEL, why=why)

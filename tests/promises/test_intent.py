@@ -1,0 +1,207 @@
+"""Every source of opinions keeps its promises; adapters are swapped whole or not at all."""
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from opsmith.backends.intent import adapter as stored
+from opsmith.backends.intent.adapter import Adapter, load
+from opsmith.backends.intent.serving import ServedIntents
+from opsmith.backends.intent.shelf import Shelf
+from opsmith.backends.intent.train import Lesson, train
+from opsmith.errors import BadInput, Conflict, NotFound
+from opsmith.seams.intent import Intents
+from opsmith.testing import intent as promises
+from opsmith.wiring.intent import read_lessons
+
+SHIPPED = Path(stored.__file__).parent / "shipped"
+LESSONS = [
+    *(
+        Lesson(f"restart the {name} service", "restart")
+        for name in ("cart", "auth", "shop", "web")
+    ),
+    *(Lesson(f"{name} 的内存是多少", "memory") for name in ("购物车", "网关", "搜索", "库存")),
+]
+
+
+@pytest.fixture(scope="module")
+def small() -> Adapter:
+    return train(LESSONS, precision=0.9, notes="of a test", rng=np.random.default_rng(1))
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "intent", SHIPPED)
+
+
+@pytest.fixture(params=["scripted", "served"])
+def model(request: pytest.FixtureRequest, shelf: Shelf) -> Intents:
+    if request.param == "scripted":
+        return promises.ScriptedIntents({"restart cart": ("restart_service", 0.9)})
+    return ServedIntents(shelf, ())
+
+
+@pytest.mark.parametrize("check", promises.CHECKS, ids=lambda check: check.__name__)
+def test_opinions_keep_their_promise(check: Callable[[Intents], None], model: Intents) -> None:
+    check(model)
+
+
+def test_a_stored_adapter_is_read_back_as_it_was(small: Adapter, tmp_path: Path) -> None:
+    made = stored.save(small, tmp_path / "one")
+
+    assert load(tmp_path / "one").version == made.version
+    assert made.labels == ("memory", "restart")
+    assert made.fitted.rank == 8
+    np.testing.assert_allclose(made.fitted.weights, small.fitted.weights, rtol=1e-5, atol=1e-5)
+    config = json.loads((tmp_path / "one" / "adapter_config.json").read_text())
+    assert (config["peft_type"], config["r"]) == ("LORA", 8)
+    with pytest.raises(Conflict):
+        stored.save(small, tmp_path / "one")
+
+
+def test_a_damaged_adapter_is_refused_with_the_reason(small: Adapter, tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+    stored.save(small, folder)
+    weights = folder / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-7])
+
+    with pytest.raises(BadInput, match="is damaged or not whole"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"format": 2}, "format 2 is not 1"),
+        ({"width": 512}, "width 512"),
+        ({"rank": 4}, "`r` 4"),
+        ({"temperature": 0}, "temperature"),
+        ({"threshold": "high"}, "threshold"),
+        ({"sha256": {}}, "sha256"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused(
+    change: dict, reason: str, small: Adapter, tmp_path: Path
+) -> None:
+    folder = tmp_path / "one"
+    stored.save(small, folder)
+    path = folder / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+
+    with pytest.raises(BadInput, match=reason):
+        load(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(small: Adapter, tmp_path: Path) -> None:
+    fitted = replace(small.fitted, bias=np.array([np.nan, 0.0]))
+
+    with pytest.raises(BadInput, match="no numbers"):
+        stored.save(replace(small, fitted=fitted), tmp_path / "one")
+
+
+def test_a_new_adapter_serves_after_the_next_look(small: Adapter, shelf: Shelf) -> None:
+    serving = ServedIntents(shelf, ())
+    assert serving.opinions(["restart cart"])[0].intent == "restart_service"
+    shelf.add("mine", small)
+    assert serving.refresh() is None
+    shelf.use("mine")
+
+    swap = serving.refresh()
+
+    assert swap is not None
+    assert (swap.served, swap.refused) == ("mine", "")
+    assert serving.opinions(["restart the till service"])[0].ranked[0][0] == "restart"
+    assert shelf.rollback() == "shipped"
+    assert serving.refresh() is not None
+    assert serving.opinions(["restart cart"])[0].intent == "restart_service"
+
+
+def test_an_adapter_that_is_worse_is_refused_and_the_old_one_stays(
+    small: Adapter, shelf: Shelf
+) -> None:
+    serving = ServedIntents(shelf, [Lesson("restart cart", "restart_service")])
+    shelf.add("mine", small)
+    assert "worse" in serving.fault_of("mine")
+    shelf.use("mine")
+
+    swap = serving.refresh()
+
+    assert swap is not None
+    assert swap.served == "shipped"
+    assert "worse" in swap.refused
+    assert serving.refresh() is None
+
+
+def test_an_adapter_for_another_encoder_is_refused(small: Adapter, shelf: Shelf) -> None:
+    serving = ServedIntents(shelf, ())
+    shelf.add("mine", replace(small, encoder="another"))
+    shelf.use("mine")
+
+    swap = serving.refresh()
+
+    assert swap is not None
+    assert "It is for another" in swap.refused
+
+
+def test_what_is_on_no_shelf_is_not_found(shelf: Shelf) -> None:
+    for name in ("none", "../shipped", "/etc"):
+        with pytest.raises(NotFound):
+            shelf.use(name)
+    with pytest.raises(Conflict):
+        shelf.rollback()
+
+
+def test_a_broken_note_of_what_is_in_use_means_the_shipped_one(shelf: Shelf) -> None:
+    shelf.root.mkdir()
+    for text in ("", "[]", '{"use": 3}', '{"use": ["gone"]}'):
+        (shelf.root / "active.json").write_text(text)
+        assert ServedIntents(shelf, ()).opinions(["restart cart"])[0].intent == "restart_service"
+
+
+def test_no_request_fails_and_none_is_mixed_while_adapters_are_swapped(
+    small: Adapter, shelf: Shelf
+) -> None:
+    serving = ServedIntents(shelf, ())
+    shelf.add("mine", small)
+    faults: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            found = serving.opinions(["restart the cart service", "购物车的内存是多少"])
+            if len({opinion.version for opinion in found}) != 1:
+                faults.append("two versions in one answer")
+
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for _ in range(4):
+        shelf.use("mine")
+        serving.refresh()
+        shelf.use("shipped")
+        serving.refresh()
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert faults == []
+
+
+def test_the_shipped_adapter_is_whole_and_reads_its_canary_set() -> None:
+    adapter = load(SHIPPED)
+    canary = read_lessons(SHIPPED / "canary.jsonl")
+
+    assert {lesson.intent for lesson in canary} <= set(adapter.labels)
+    assert "HolmesGPT" in adapter.notes
+
+
+def test_lessons_that_teach_nothing_are_refused() -> None:
+    with pytest.raises(BadInput, match="two or more intents"):
+        train(LESSONS[:4], precision=0.9, notes="", rng=np.random.default_rng(1))
+    with pytest.raises(BadInput, match="Only one sentence"):
+        train([*LESSONS, Lesson("x", "y")], precision=0.9, notes="", rng=np.random.default_rng(1))
