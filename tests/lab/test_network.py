@@ -1,7 +1,7 @@
 import asyncio
 import time
 
-from opsmith_lab.network import Link
+from opsmith_lab.link import Link
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -63,21 +63,29 @@ def lab() -> None:
 @click.option(
     "--scrape", type=click.FloatRange(1, 60), default=5.0, help="Seconds between two scrapes."
 )
-@click.option("--otlp", default="", help="Send the spans also to this OTLP/HTTP address.")
+@click.option("--live", is_flag=True, help="Let opsmith watch the shop, as a process beside it.")
+@click.option("--otlp", default="", help="Send spans and log records to this OTLP/HTTP address.")
 @click.option("--webhook", multiple=True, help="Tell this address of alerts too.")
 @data_option
 @said_plainly
 def up(
-    *, rps: float, seed: int, scrape: float, otlp: str, webhook: tuple[str, ...], data: Path
+    *,
+    rps: float,
+    seed: int,
+    scrape: float,
+    live: bool,
+    otlp: str,
+    webhook: tuple[str, ...],
+    data: Path,
 ) -> None:
     """Start the shop, its servers, its users, Prometheus and Alertmanager."""
     from opsmith_lab import running
-    from opsmith_lab.layout import plan
+    from opsmith_lab.layout import plan, watched
 
     planned = plan(
         data.absolute(), seed=seed, rps=rps, scrape_s=scrape, otlp=otlp, webhooks=webhook
     )
-    _show(running.start(planned), "text")
+    _show(running.start(watched(planned) if live else planned), "text")
 
 
 @lab.command()
@@ -148,6 +156,41 @@ def fault(
 
 
 @lab.command()
+@click.argument("entity")
+@click.argument("action", required=False)
+@click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
+@data_option
+@output_option
+@said_plainly
+def act(
+    *, entity: str, action: str | None, values: tuple[str, ...], data: Path, output: str
+) -> None:
+    """Do ACTION to ENTITY of the running shop; without ACTION say its state and what it knows.
+
+    `act service:payments configure pool_size=16`, `act cache:valkey flush`.
+    """
+    from urllib.parse import quote
+
+    from opsmith_lab import running
+
+    path = f"/entities/{quote(entity, safe=':')}"
+    found = running.find(data.absolute())
+    if action is None:
+        answer = running.ask(found, "GET", path)
+    else:
+        pairs = [value.partition("=") for value in values]
+        if not all(equals for _, equals, _ in pairs):
+            raise click.UsageError("values are written NAME=VALUE.")
+        body = {name: value for name, _, value in pairs}
+        answer = running.ask(found, "POST", f"{path}/{quote(action, safe='')}", body)
+    if output == "json":
+        click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
+        return
+    for key, value in answer.items():
+        click.echo(f"{key:18} {value}")
+
+
+@lab.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option(
     "--truth",
@@ -190,8 +233,13 @@ def _show(state: dict[str, object], output: str) -> None:
     if output == "json":
         click.echo(orjson.dumps(state, option=orjson.OPT_INDENT_2))
         return
-    for key in ("shop", "prometheus", "alertmanager"):
-        click.echo(f"{key:14} {state[key]}")
+    for key in ("shop", "prometheus", "alertmanager", "opsmith"):
+        if state[key]:
+            click.echo(f"{key:14} {state[key]}")
+    if state["opsmith_data"]:
+        click.echo(
+            f"               OPSMITH_DATA_DIR={state['opsmith_data']} opsmith incident list"
+        )
     processes = state["processes"]
     if isinstance(processes, dict):
         for name, process in processes.items():

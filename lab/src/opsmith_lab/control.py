@@ -21,9 +21,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opsmith_lab import exporters
+from opsmith_lab.acts import Acts, NotAnAct
 from opsmith_lab.components import ComponentMissing
 from opsmith_lab.injector import Injector, NotPossible, injection
-from opsmith_lab.layout import SERVICES, Lab
+from opsmith_lab.layout import Lab
+from opsmith_lab.rollouts import Rollouts
+from opsmith_lab.settings import NotASetting
+from opsmith_lab.shop.errors import Failed
+from opsmith_lab.shop.process import as_object
 from opsmith_lab.supervisor import NotStarted, Supervisor
 
 Reply = Callable[[Request], Awaitable[Response]]
@@ -38,7 +43,12 @@ def main(data: Path) -> None:
 
 async def _run(lab: Lab) -> None:
     supervisor = Supervisor(lab)
-    face = Face(supervisor=supervisor, injector=Injector(supervisor))
+    rollouts = Rollouts(supervisor)
+    face = Face(
+        supervisor=supervisor,
+        injector=Injector(supervisor, rollouts),
+        acts=Acts(supervisor, rollouts),
+    )
     server = uvicorn.Server(
         uvicorn.Config(
             face.application(),
@@ -74,6 +84,7 @@ class Face:
 
     supervisor: Supervisor
     injector: Injector
+    acts: Acts
     stop_asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def application(self) -> Starlette:
@@ -83,7 +94,8 @@ class Face:
             routes=[
                 Route("/status", self.status),
                 Route("/faults", _guarded(lab, self.inject), methods=["POST"]),
-                Route("/services/{name}/restart", _guarded(lab, self.restart), methods=["POST"]),
+                Route("/entities/{entity}", _guarded(lab, self.state)),
+                Route("/entities/{entity}/{action}", _guarded(lab, self.act), methods=["POST"]),
                 Route("/stop", _guarded(lab, self.end), methods=["POST"]),
                 Route("/webhook", self.webhook, methods=["POST"]),
                 Route("/metrics/containers", self.containers),
@@ -111,13 +123,21 @@ class Face:
             return JSONResponse({"error": str(error)}, status_code=422)
         return JSONResponse(self.injector.schedule(wanted))
 
-    async def restart(self, request: Request) -> Response:
-        """Restart one service."""
-        name = request.path_params["name"]
-        if name not in SERVICES:
-            return JSONResponse({"error": "there is no such service"}, status_code=404)
-        await self.supervisor.restart(name)
-        return JSONResponse({"restarted": name})
+    async def state(self, request: Request) -> Response:
+        """What is known of one entity, and what can be done to it."""
+        try:
+            return JSONResponse(self.acts.state(request.path_params["entity"]))
+        except NotAnAct as error:
+            return JSONResponse({"error": str(error)}, status_code=404)
+
+    async def act(self, request: Request) -> Response:
+        """Do one action to one entity; the body holds its values, if it takes any."""
+        try:
+            values = as_object(orjson.loads(await request.body() or b"{}"))
+            where = request.path_params
+            return JSONResponse(await self.acts.do(where["entity"], where["action"], values))
+        except (NotAnAct, NotASetting, Failed, orjson.JSONDecodeError) as error:
+            return JSONResponse({"error": str(error)}, status_code=422)
 
     async def end(self, request: Request) -> Response:
         """Stop everything, this process last."""
@@ -166,6 +186,8 @@ def _status(supervisor: Supervisor, injector: Injector) -> dict[str, object]:
         "shop": lab.url("frontend"),
         "prometheus": lab.url("prometheus"),
         "alertmanager": lab.url("alertmanager"),
+        "opsmith": lab.url("opsmith") if lab.live else None,
+        "opsmith_data": str(lab.data / "opsmith") if lab.live else None,
         "processes": {
             name: {
                 "pid": child.process.pid,

@@ -79,6 +79,13 @@ class Governor:
             self.accounts[service] = account
             self.totals.setdefault(service, Totals())
 
+    def allow(self, service: str, *, cores: float, limit_bytes: int) -> None:
+        """Change the quota of a process that is watched."""
+        with self._lock:
+            account = self.accounts.get(service)
+            if account is not None:
+                account.cores, account.limit_bytes = cores, limit_bytes
+
     def drop(self, service: str) -> None:
         """Watch it no longer, and let it run, so that it can end by itself."""
         with self._lock:

@@ -8,9 +8,11 @@ from datetime import UTC, datetime
 
 import orjson
 
-from opsmith_lab.faults import orders
+from opsmith_lab.faults import orders as told
 from opsmith_lab.faults.fault import Fault, path_of
 from opsmith_lab.faults.table import FAULTS
+from opsmith_lab.layout import SERVICES
+from opsmith_lab.rollouts import Rollouts
 from opsmith_lab.supervisor import Supervisor
 
 STRONGEST = 100.0
@@ -37,7 +39,8 @@ class Injector:
     """Keeps the orders to each process and the record of injections."""
 
     supervisor: Supervisor
-    orders: dict[str, list[orders.Order]] = field(default_factory=dict)
+    rollouts: Rollouts
+    orders: dict[str, list[told.Order]] = field(default_factory=dict)
     running: set[asyncio.Task[None]] = field(default_factory=set)
     record: list[dict[str, object]] = field(default_factory=list)
 
@@ -67,47 +70,49 @@ class Injector:
         await asyncio.sleep(injection.after_s)
         entry["began_at"] = _now()
         self._write()
-        before = self.supervisor.versions.get(injection.target.partition(":")[2], "")
-        await self._begin(injection)
+        order = await self._begin(injection)
         await asyncio.sleep(injection.for_s)
         # Written before the fault is undone: a recording ends here and shows no healing.
         entry["ended_at"] = _now()
         self._write()
-        await self._end(injection, before)
+        await self._end(injection, order)
 
-    async def _begin(self, injection: Injection) -> None:
-        self._order(injection, wanted=True)
-        if injection.fault.deploys:
-            name = injection.target.partition(":")[2]
-            await self._deploy(name, _next_minor(self.supervisor.versions[name]), "Deploy")
-
-    async def _end(self, injection: Injection, before: str) -> None:
-        self._order(injection, wanted=False)
-        if injection.fault.deploys:
-            await self._deploy(injection.target.partition(":")[2], before, "Roll back")
-
-    def _order(self, injection: Injection, *, wanted: bool) -> None:
-        kind, _, name = injection.target.partition(":")
-        process = "network" if kind == "edge" else name
-        order = orders.Order(
-            fault=injection.fault.name, target=injection.target, strength=injection.strength
+    async def _begin(self, injection: Injection) -> told.Order:
+        """Give the order, roll out what the fault needs; the order, to take it back."""
+        fault, name = injection.fault, injection.target.partition(":")[2]
+        version = _next_minor(self.supervisor.versions[name]) if fault.deploys else ""
+        order = told.Order(
+            fault=fault.name,
+            target=injection.target,
+            strength=injection.strength,
+            version=version,
         )
+        self._order(order, wanted=True)
+        if fault.deploys:
+            await self.rollouts.deploy(name, version)
+        if fault.configures is not None:
+            values = fault.configures(SERVICES[name], injection.strength)
+            await self.rollouts.configure(name, values)
+        return order
+
+    async def _end(self, injection: Injection, order: told.Order) -> None:
+        """Undo it, unless somebody has done so already."""
+        fault, name = injection.fault, injection.target.partition(":")[2]
+        self._order(order, wanted=False)
+        if fault.deploys and self.supervisor.versions[name] == order.version:
+            await self.rollouts.roll_back(name)
+        if fault.configures is not None:
+            values = fault.configures(SERVICES[name], injection.strength)
+            if values.items() <= self.rollouts.configured[name][-1].items():
+                await self.rollouts.take_back(name)
+
+    def _order(self, order: told.Order, *, wanted: bool) -> None:
+        kind, _, name = order.target.partition(":")
+        process = "network" if kind == "edge" else name
         kept = [one for one in self.orders.get(process, []) if one != order]
         self.orders[process] = [*kept, order] if wanted else kept
         folder = self.supervisor.lab.data / "faults"
-        orders.write(folder / f"{process}.json", self.orders[process])
-
-    async def _deploy(self, name: str, version: str, verb: str) -> None:
-        event = {
-            "at": _now(),
-            "entity": f"service:{name}",
-            "kind": "deploy",
-            "summary": f"{verb} {name} from {self.supervisor.versions[name]} to {version}",
-            "version": version,
-        }
-        with (self.supervisor.lab.data / "changes.jsonl").open("ab") as file:
-            file.write(orjson.dumps(event) + b"\n")
-        await self.supervisor.restart(name, version)
+        told.write(folder / f"{process}.json", self.orders[process])
 
     def _write(self) -> None:
         lines = b"".join(orjson.dumps(entry) + b"\n" for entry in self.record)

@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import orjson
@@ -20,13 +20,17 @@ class Spec:
     """One service.
 
     calls: services it calls by HTTP; stores: the servers it opens connections to.
-    pool_size: the most database connections it may hold.
+    pool_size: the most database connections it may hold; half of them its subscriptions hold.
+    attempts: how often its client may try a call at most, however patient it is.
+    volume_mb: how much it may write to a volume of its own; 0 for none.
     cpu_cores, memory_mb: its own quota, kept by the governor.
     """
 
     calls: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
     pool_size: int = 16
+    attempts: int = 12
+    volume_mb: int = 0
     cpu_cores: float = 0.2
     memory_mb: int = 160
     version: str = "1.4.0"
@@ -40,10 +44,13 @@ SERVICES: dict[str, Spec] = {
     "recommendation": Spec(calls=("catalogue",), stores=("valkey",), version="0.9.4"),
     "cart": Spec(stores=("valkey",), version="1.8.2"),
     "checkout": Spec(
-        calls=("cart", "inventory", "payments"), stores=("postgres", "orders"), version="2.0.3"
+        calls=("cart", "inventory", "payments"),
+        stores=("postgres", "orders"),
+        volume_mb=8,
+        version="2.0.3",
     ),
-    "inventory": Spec(stores=("postgres",), version="1.1.0"),
-    "payments": Spec(stores=("postgres",), version="4.0.1"),
+    "inventory": Spec(stores=("postgres",), volume_mb=8, version="1.1.0"),
+    "payments": Spec(stores=("postgres",), volume_mb=8, version="4.0.1"),
     "notifier": Spec(stores=("postgres", "orders"), version="1.0.6"),
 }
 
@@ -85,7 +92,9 @@ class Lab:
     """A running lab: what every process of it must know. Kept as `lab.json` in the data folder.
 
     ports: where each process listens; links: where the proxy of `caller->callee` listens.
-    otlp: a further OTLP/HTTP address for spans; webhooks: further receivers of alerts.
+    otlp: a further OTLP/HTTP address for spans and log records; webhooks: further receivers of
+        alerts; changes_to: where changes are posted as JSON. Empty where there is none.
+    live: whether opsmith watches beside the shop, as a process of the lab.
     """
 
     data: Path
@@ -98,6 +107,8 @@ class Lab:
     supervisor_pid: int = 0
     otlp: str = ""
     webhooks: tuple[str, ...] = ()
+    changes_to: str = ""
+    live: bool = False
 
     def save(self) -> None:
         """Write `lab.json`, readable by its owner alone, since it holds the control token."""
@@ -132,7 +143,7 @@ def plan(
     webhooks: tuple[str, ...] = (),
 ) -> Lab:
     """Choose free loopback ports for a new lab."""
-    processes = [*SERVICES, *STORES, "prometheus", "alertmanager", "supervisor", "network"]
+    processes = [*SERVICES, *STORES, "prometheus", "alertmanager", "supervisor", "opsmith"]
     links = [f"{caller}->{callee}" for caller, callee in edges()]
     ports = _free_ports(len(processes) + len(links))
     return Lab(
@@ -145,6 +156,18 @@ def plan(
         links=dict(zip(links, ports[len(processes) :], strict=True)),
         otlp=otlp,
         webhooks=webhooks,
+    )
+
+
+def watched(lab: Lab) -> Lab:
+    """The same lab with opsmith beside it, which is sent all that the shop tells."""
+    base = lab.url("opsmith")
+    return replace(
+        lab,
+        live=True,
+        otlp=lab.otlp or base,
+        webhooks=(*lab.webhooks, f"{base}/webhook/alertmanager"),
+        changes_to=f"{base}/v1/changes",
     )
 
 

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -123,6 +124,15 @@ def alertmanager(lab: Lab) -> list[str]:
         f"--web.external-url={lab.url('alertmanager')}",
         "--cluster.listen-address=",
         "--log.level=warn",
+    ]
+
+
+def opsmith(lab: Lab) -> list[str]:
+    """The command of the watching opsmith, which has its data in the lab's folder."""
+    return [
+        *(sys.executable, "-m", "opsmith", "up"),
+        *("--prometheus", lab.url("prometheus"), "--alertmanager", lab.url("alertmanager")),
+        *("--listen", _address(lab, "opsmith"), "--data-dir", str(lab.data / "opsmith")),
     ]
 
 

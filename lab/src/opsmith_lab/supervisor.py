@@ -8,11 +8,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import asyncpg
 import httpx
@@ -42,6 +43,7 @@ class Child:
 
     name: str
     command: list[str]
+    environment: Mapping[str, str]
     process: subprocess.Popen[bytes]
     quits_on: signal.Signals = signal.SIGTERM
     restarts: int = 0
@@ -58,6 +60,11 @@ class Supervisor:
     versions: dict[str, str] = field(
         default_factory=lambda: {name: spec.version for name, spec in SERVICES.items()}
     )
+    quotas: dict[str, tuple[float, int]] = field(
+        default_factory=lambda: {
+            name: (spec.cpu_cores, spec.memory_mb) for name, spec in SERVICES.items()
+        }
+    )
     ready: bool = False
 
     async def start(self) -> None:
@@ -68,6 +75,7 @@ class Supervisor:
             self._spawn(name, servers.valkey(self.lab, name))
         self._spawn("network", _python("opsmith_lab.network", self.lab))
         await self._until("postgres", self._lay_out_tables)
+        await self._until("network", self._last_link_opens)
         for name in SERVICES:
             self._spawn_service(name)
         for name in SERVICES:
@@ -76,6 +84,10 @@ class Supervisor:
         self._spawn("prometheus", servers.prometheus(self.lab))
         for name in ("alertmanager", "prometheus"):
             await self._until(name, partial(self._answers, name, "/-/ready"))
+        if self.lab.live:
+            environment = {"OPSMITH_SCRAPE_INTERVAL_S": f"{self.lab.scrape_s:g}"}
+            self._spawn("opsmith", servers.opsmith(self.lab), environment)
+            await self._until("opsmith", partial(self._answers, "opsmith", "/healthz"))
         self._spawn("loadgen", _python("opsmith_lab.loadgen", self.lab))
         self.ready = True
 
@@ -101,6 +113,15 @@ class Supervisor:
         await asyncio.to_thread(_end, child)
         self._start_again(child)
 
+    def quota(self, name: str) -> tuple[float, int]:
+        """Processor time in cores and memory in MB that a service may use."""
+        return self.quotas[name]
+
+    def allow(self, name: str, *, cores: float, memory_mb: int) -> None:
+        """Give a running service another quota."""
+        self.quotas[name] = (cores, memory_mb)
+        self.governor.allow(name, cores=cores, limit_bytes=memory_mb * 2**20)
+
     def stop(self) -> None:
         """End every process, the last started first."""
         self.governor.stop()
@@ -113,7 +134,7 @@ class Supervisor:
         child.restarts += 1
         if child.name in SERVICES:
             child.command = self._service_command(child.name)
-        child.process = self._open(child.name, child.command)
+        child.process = self._open(child.name, child.command, child.environment)
         self._govern(child)
         self._write_pids()
 
@@ -124,15 +145,20 @@ class Supervisor:
         release = ["--version", self.versions[name]]
         return [sys.executable, "-m", "opsmith_lab.shop", name, str(self.lab.data), *release]
 
-    def _spawn(self, name: str, command: list[str]) -> None:
-        child = Child(name=name, command=command, process=self._open(name, command))
+    def _spawn(
+        self, name: str, command: list[str], environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        process = self._open(name, command, environment)
+        child = Child(name=name, command=command, environment=environment, process=process)
         if name == "postgres":
             child.quits_on = signal.SIGINT  # PostgreSQL's fast shutdown: it waits for no client
         self.children[name] = child
         self._govern(child)
         self._write_pids()
 
-    def _open(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
+    def _open(
+        self, name: str, command: list[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
         with (self.lab.data / "output" / f"{name}.txt").open("ab") as output:
             return subprocess.Popen(
                 command,
@@ -140,17 +166,14 @@ class Supervisor:
                 stdout=output,
                 stderr=output,
                 cwd=self.lab.data,
+                env={**os.environ, **environment},
             )
 
     def _govern(self, child: Child) -> None:
-        spec = SERVICES.get(child.name)
-        if spec is not None:
-            self.governor.put(
-                child.name,
-                child.process.pid,
-                cores=spec.cpu_cores,
-                limit_bytes=spec.memory_mb * 2**20,
-            )
+        if child.name in SERVICES:
+            cores, memory_mb = self.quotas[child.name]
+            limit_bytes = memory_mb * 2**20
+            self.governor.put(child.name, child.process.pid, cores=cores, limit_bytes=limit_bytes)
 
     def _write_pids(self) -> None:
         """So that `down` can end them even when the supervisor itself was killed."""
@@ -175,6 +198,12 @@ class Supervisor:
     async def _answers(self, name: str, path: str) -> None:
         async with httpx.AsyncClient(timeout=2) as client:
             (await client.get(self.lab.url(name) + path)).raise_for_status()
+
+    async def _last_link_opens(self) -> None:
+        """The proxies open in order, so that after the last all are there."""
+        port = list(self.lab.links.values())[-1]
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.close()
 
     async def _lay_out_tables(self) -> None:
         at = {"host": "127.0.0.1", "port": self.lab.ports["postgres"], "user": "shop"}

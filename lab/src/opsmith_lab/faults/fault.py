@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from opsmith_lab.layout import ENTRANCE, SERVICES, edges, entity, path_from
-from opsmith_lab.network import Link
+from opsmith_lab.layout import ENTRANCE, SERVICES, Spec, edges, entity, path_from
+from opsmith_lab.link import Link
 from opsmith_lab.shop.process import ShopProcess
 
 # Undoes what `begin` did.
@@ -22,6 +22,7 @@ class Fault:
     target: the default; targets: all that make sense, written `TYPE:NAME`.
     begin: breaks a service from inside its process; begin_on_edge: breaks one proxy.
     deploys: the supervisor rolls out a new version of the target, and the old one at the end.
+    configures: gives the settings that the supervisor rolls out, and takes back at the end.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Fault:
     begin: Callable[[ShopProcess, float], End] | None = None
     begin_on_edge: Callable[[Link, float], End] | None = None
     deploys: bool = False
+    configures: Callable[[Spec, float], dict[str, int]] | None = None
 
 
 def path_of(target: str) -> list[str]:
@@ -51,6 +53,16 @@ def services(*, store: str | None = None) -> tuple[str, ...]:
         if path_of(entity(name))[-1] == entity(ENTRANCE)
         and (store is None or store in spec.stores)
     )
+
+
+def callers() -> tuple[str, ...]:
+    """Services that call other services."""
+    return tuple(one for one in services() if SERVICES[one.partition(":")[2]].calls)
+
+
+def with_volume() -> tuple[str, ...]:
+    """Services that write to a volume of their own."""
+    return tuple(one for one in services() if SERVICES[one.partition(":")[2]].volume_mb)
 
 
 def all_edges() -> tuple[str, ...]:

@@ -19,11 +19,15 @@ LOOK_EVERY_S = 0.2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """Be faulty in this way, this strongly (1 is the default)."""
+    """Be faulty in this way, this strongly (1 is the default).
+
+    version: only this version of the code has the fault; empty for any.
+    """
 
     fault: str
     target: str
     strength: float
+    version: str = ""
 
 
 def write(path: Path, orders: list[Order]) -> None:

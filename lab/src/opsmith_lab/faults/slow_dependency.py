@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from opsmith_lab.faults.fault import End, Fault, all_edges
-from opsmith_lab.network import Link
+from opsmith_lab.link import Link
 
 # Delay at strength 1; the service level objective is half a second.
 DELAY_S = 0.6

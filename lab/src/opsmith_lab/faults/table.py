@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from opsmith_lab.faults import (
+    bad_config,
     bad_deploy,
+    cache_stampede,
+    connection_resets,
     cpu_hog,
+    crash_loop,
+    disk_full,
     early_return,
     memory_leak,
     pool_exhausted,
+    retry_storm,
     slow_dependency,
 )
 from opsmith_lab.faults.fault import Fault
@@ -21,5 +27,11 @@ FAULTS: dict[str, Fault] = {
         slow_dependency.FAULT,
         bad_deploy.FAULT,
         early_return.FAULT,
+        connection_resets.FAULT,
+        bad_config.FAULT,
+        cache_stampede.FAULT,
+        disk_full.FAULT,
+        crash_loop.FAULT,
+        retry_storm.FAULT,
     )
 }

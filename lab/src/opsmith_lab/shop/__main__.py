@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import uvicorn
 
+from opsmith_lab import settings
 from opsmith_lab.faults import orders
 from opsmith_lab.faults.fault import End
 from opsmith_lab.faults.table import FAULTS
@@ -51,12 +52,14 @@ def main(name: str, data: Path, release: str) -> None:
 
 async def _run(name: str, lab: Lab, release: str) -> None:
     tools = telemetry.start(service=name, version=release, spool=lab.data / "spool", otlp=lab.otlp)
-    async with opened(lab, name, SERVICES[name], tools, release) as process:
+    spec = settings.applied(SERVICES[name], settings.read(lab, name))
+    async with opened(lab, name, spec, tools, release) as process:
         table = ROUTES[name](process)
 
         def begin(order: orders.Order) -> End | None:
             inside = FAULTS[order.fault].begin
-            return inside(process, order.strength) if inside else None
+            here = order.version in ("", release)
+            return inside(process, order.strength) if inside and here else None
 
         faults = orders.follow(lab.data / "faults" / f"{name}.json", begin)
         process.tasks.add(asyncio.get_running_loop().create_task(faults))

@@ -32,6 +32,7 @@ async def place(shop: ShopProcess, request: Request) -> dict[str, object]:
         "INSERT INTO orders (customer, amount) VALUES ($1, $2) RETURNING id", user, amount
     )
     order = rows[0]["id"]
+    shop.volume.journal(f"{order} {user} {amount}")
     await shop.queue.send({"order": str(order), "user": user})
     await shop.call("cart", "DELETE", f"/carts/{user}", route="/carts/{user}")
     shop.log.info("order %s of %s is complete", order, user)

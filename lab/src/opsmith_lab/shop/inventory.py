@@ -30,5 +30,6 @@ async def reserve(shop: ShopProcess, request: Request) -> dict[str, object]:
     made = await shop.database.run(
         "INSERT INTO reservations (products) VALUES ($1::int[]) RETURNING id", numbers
     )
+    shop.volume.journal(f"{made[0]['id']} {numbers}")
     shop.log.info("reservation %s made", made[0]["id"])
     return {"reservation": made[0]["id"]}

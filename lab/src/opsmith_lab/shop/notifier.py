@@ -9,7 +9,8 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge
 from redis.exceptions import RedisError, ResponseError
 
-from opsmith_lab.shop.process import ShopProcess, Unavailable
+from opsmith_lab.shop.errors import Unavailable
+from opsmith_lab.shop.process import ShopProcess
 from opsmith_lab.shop.serve import Endpoint
 
 STREAM = "orders"

@@ -32,5 +32,6 @@ async def charge(shop: ShopProcess, request: Request) -> dict[str, object]:
         int(order["amount"]),
         token,
     )
+    shop.volume.journal(f"{rows[0]['id']} {order['amount']} {token}")
     shop.log.info("payment %s booked", rows[0]["id"])
     return {"payment": rows[0]["id"]}

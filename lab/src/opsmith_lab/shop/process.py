@@ -6,171 +6,31 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import asyncpg
 import httpx
-import redis.asyncio as valkey
 from opentelemetry import propagate, trace
-from opentelemetry.trace import Span, SpanKind
 
-from opsmith_lab.layout import Lab, Spec
-from opsmith_lab.shop.meters import CacheMeters, Meters, PoolMeters
+from opsmith_lab.layout import SERVICES, Lab, Spec
+from opsmith_lab.shop.database import Database
+from opsmith_lab.shop.errors import Failed, Unavailable
+from opsmith_lab.shop.meters import Meters
+from opsmith_lab.shop.spans import client_span
+from opsmith_lab.shop.stores import Cache, Queue
+from opsmith_lab.shop.volume import Volume
 
 CALL_TIMEOUT_S = 4.0
-BORROW_TIMEOUT_S = 1.5
 
 
-class Unavailable(Exception):
-    """Something this request needs did not answer or is used up."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a client waits for each attempt of a call, and how many it makes."""
 
-
-class Failed(Exception):
-    """A called service answered with an error."""
-
-
-class Database:
-    """A bounded pool of PostgreSQL connections.
-
-    forgets: asked after each use; a connection that is forgotten is never given back.
-    """
-
-    def __init__(self, tracer: trace.Tracer, meters: Meters, pool: asyncpg.Pool) -> None:
-        self._tracer = tracer
-        self._meters = meters
-        self._pool = pool
-        self._state = PoolMeters(meters)
-        self._state.most.set(pool.get_max_size())
-        self._state.used.set_function(lambda: pool.get_size() - pool.get_idle_size())
-        self._state.idle.set_function(pool.get_idle_size)
-        self.forgets: Callable[[], bool] | None = None
-        self.forgotten: list[asyncpg.pool.PoolConnectionProxy] = []
-
-    async def run(self, sql: str, *values: object) -> list[dict[str, object]]:
-        """Run one statement in a pooled connection. Raises `Unavailable` when none is free."""
-        operation, table = sql.split(maxsplit=1)[0], _table(sql)
-        tags = {
-            "db.system.name": "postgresql",
-            "db.operation.name": operation,
-            "db.collection.name": table,
-            "db.query.text": sql,
-            "server.address": "postgres",
-        }
-        with _client_span(self._tracer, f"{operation} {table}", tags) as span:
-            started = time.perf_counter()
-            connection = await self._borrow(span)
-            try:
-                rows = await connection.fetch(sql, *values, timeout=CALL_TIMEOUT_S)
-            except (TimeoutError, OSError, asyncpg.PostgresError) as error:
-                raise Unavailable(f"postgres did not answer: {type(error).__name__}") from error
-            finally:
-                await self._give_back(connection)
-            self._meters.store_calls.labels("postgres", operation).observe(
-                time.perf_counter() - started
-            )
-            return [dict(row) for row in rows]
-
-    async def _borrow(self, span: Span) -> asyncpg.pool.PoolConnectionProxy:
-        pool = self._pool
-        if pool.get_idle_size() == 0 and pool.get_size() >= pool.get_max_size():
-            span.set_attribute("db.pool.exhausted", value=True)
-        self._state.waiting.inc()
-        try:
-            return await pool.acquire(timeout=BORROW_TIMEOUT_S)
-        except TimeoutError as error:
-            self._state.timeouts.inc()
-            raise Unavailable("no free database connection within 1.5 s") from error
-        except (OSError, asyncpg.PostgresError) as error:
-            raise Unavailable(f"postgres refuses connections: {type(error).__name__}") from error
-        finally:
-            self._state.waiting.dec()
-
-    async def _give_back(self, connection: asyncpg.pool.PoolConnectionProxy) -> None:
-        if self.forgets is not None and self.forgets():
-            self.forgotten.append(connection)
-            return
-        await self._pool.release(connection)
-
-    async def take_back(self) -> None:
-        """Return every forgotten connection, as a restart would."""
-        while self.forgotten:
-            await self._pool.release(self.forgotten.pop())
-
-
-class Valkey:
-    """A Valkey server, used as cache or as queue."""
-
-    def __init__(self, tracer: trace.Tracer, meters: Meters, name: str, port: int) -> None:
-        self._tracer = tracer
-        self._meters = meters
-        self._name = name
-        self.client = valkey.Redis(
-            host="127.0.0.1", port=port, decode_responses=True, socket_timeout=CALL_TIMEOUT_S
-        )
-        self.execute: Callable[..., Awaitable[object]] = self.client.execute_command
-
-    async def run(self, command: str, *words: str | float) -> object:
-        """Run one command. Raises `Unavailable` when the server does not answer."""
-        tags = {
-            "db.system.name": "valkey",
-            "db.operation.name": command,
-            "server.address": self._name,
-        }
-        with _client_span(self._tracer, f"{command} {self._name}", tags):
-            started = time.perf_counter()
-            try:
-                answer = await self.execute(command, *words)
-            except (valkey.RedisError, OSError) as error:
-                raise Unavailable(f"{self._name} did not answer: {error}") from error
-            self._meters.store_calls.labels(self._name, command).observe(
-                time.perf_counter() - started
-            )
-            return answer
-
-
-class Queue(Valkey):
-    """A stream of messages that other processes take up; each carries the trace it came from."""
-
-    async def send(self, message: Mapping[str, str]) -> None:
-        """Append one message. Raises `Unavailable` when the server does not answer."""
-        tags = {
-            "messaging.system": "valkey",
-            "messaging.operation.type": "send",
-            "messaging.destination.name": self._name,
-            "server.address": self._name,
-        }
-        name = f"send {self._name}"
-        with self._tracer.start_as_current_span(
-            name, kind=SpanKind.PRODUCER, attributes=tags, record_exception=False
-        ):
-            carrier: dict[str, str] = {}
-            propagate.inject(carrier)
-            pairs = {**message, **carrier}.items()
-            words = [word for pair in pairs for word in pair]
-            started = time.perf_counter()
-            try:
-                await self.execute("XADD", self._name, "MAXLEN", "~", "10000", "*", *words)
-            except (valkey.RedisError, OSError) as error:
-                raise Unavailable(f"{self._name} did not answer: {error}") from error
-            self._meters.store_calls.labels(self._name, "XADD").observe(
-                time.perf_counter() - started
-            )
-
-
-class Cache(Valkey):
-    """A cache: look-ups are counted as hits and misses."""
-
-    def __init__(self, tracer: trace.Tracer, meters: Meters, name: str, port: int) -> None:
-        super().__init__(tracer, meters, name, port)
-        self._lookups = CacheMeters(meters).lookups
-
-    async def get(self, key: str) -> str | None:
-        """The value of a key, None when it is not there."""
-        found = await self.run("GET", key)
-        self._lookups.labels("miss" if found is None else "hit").inc()
-        return found if isinstance(found, str) else None
+    attempt_s: float = CALL_TIMEOUT_S
+    attempts: int = 1
 
 
 @dataclass(slots=True, kw_only=True)
@@ -193,6 +53,8 @@ class ShopProcess:
     pool: Database | None = None
     kept: Cache | None = None
     stream: Queue | None = None
+    disk: Volume | None = None
+    patience: Patience = field(default_factory=Patience)
     before: list[Callable[[], None]] = field(default_factory=list)
     leaves_early: Callable[[], bool] = lambda: False
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -218,24 +80,50 @@ class ShopProcess:
             raise LookupError(f"{self.name} has no queue")
         return self.stream
 
+    @property
+    def volume(self) -> Volume:
+        """The volume of this service."""
+        if self.disk is None:
+            raise LookupError(f"{self.name} has no volume")
+        return self.disk
+
     async def call(
         self, callee: str, method: str, path: str, *, route: str, body: object = None
     ) -> dict[str, object]:
         """Call another service. Raises `Unavailable` without an answer, `Failed` on an error."""
-        tags = {
-            "http.request.method": method,
-            "http.route": route,
-            "url.path": path,
-            "server.address": callee,
-            "peer.service": callee,
-        }
+        patience = self.patience
+        attempts = min(patience.attempts, self.spec.attempts)
+        for attempt in range(attempts):
+            tags: dict[str, str | int] = {
+                "http.request.method": method,
+                "http.route": route,
+                "url.path": path,
+                "server.address": callee,
+                "peer.service": callee,
+            }
+            if attempt:
+                tags["http.request.resend_count"] = attempt
+            try:
+                return await self._attempt(tags, body, patience.attempt_s)
+            except (Unavailable, Failed):
+                if attempt == attempts - 1:
+                    raise
+        raise Unavailable(f"{callee} is not to be called at all")
+
+    async def _attempt(
+        self, tags: dict[str, str | int], body: object, timeout_s: float
+    ) -> dict[str, object]:
+        method, callee = str(tags["http.request.method"]), str(tags["server.address"])
+        route = tags["http.route"]
         started, status = time.perf_counter(), "0"
-        with _client_span(self.tracer, f"{method} {route}", tags) as span:
+        with client_span(self.tracer, f"{method} {route}", tags) as span:
             carrier: dict[str, str] = {}
             propagate.inject(carrier)
-            address = f"http://127.0.0.1:{self.lab.link(self.name, callee)}{path}"
+            address = f"http://127.0.0.1:{self.lab.link(self.name, callee)}{tags['url.path']}"
             try:
-                answer = await self.client.request(method, address, json=body, headers=carrier)
+                answer = await self.client.request(
+                    method, address, json=body, headers=carrier, timeout=timeout_s
+                )
                 status = str(answer.status_code)
             except httpx.HTTPError as error:
                 span.set_attribute("error.type", type(error).__name__)
@@ -283,6 +171,9 @@ async def opened(
             rng=random.Random(f"{lab.seed}:{name}"),
             client=client,
         )
+        if spec.volume_mb:
+            folder = lab.data / "volumes" / name
+            process.disk = Volume(folder, spec.volume_mb * 2**20, meters.registry)
         for store in spec.stores:
             await _open_store(process, store)
         yield process
@@ -301,25 +192,12 @@ async def _open_store(process: ShopProcess, store: str) -> None:
             ssl=False,
         )
         process.pool = Database(process.tracer, process.meters, pool)
+        # As many as the service was built for, whatever its pool was set to since.
+        for shard in range(SERVICES[process.name].pool_size // 2):
+            task = asyncio.get_running_loop().create_task(process.pool.subscribe(shard))
+            process.tasks.add(task)
         return
     if store == "valkey":
-        process.kept = Cache(process.tracer, process.meters, store, port)
+        process.kept = Cache(process.tracer, process.meters, store, port, owner=process.name)
     else:
         process.stream = Queue(process.tracer, process.meters, store, port)
-
-
-def _client_span(
-    tracer: trace.Tracer, name: str, tags: Mapping[str, str]
-) -> AbstractContextManager[Span]:
-    """A span that an exception marks as failed."""
-    return tracer.start_as_current_span(
-        name, kind=SpanKind.CLIENT, attributes=tags, record_exception=False
-    )
-
-
-def _table(sql: str) -> str:
-    words = sql.replace(",", " ").split()
-    for word in ("FROM", "INTO", "UPDATE"):
-        if word in words:
-            return words[words.index(word) + 1].split("(")[0]
-    return "shop"

@@ -13,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from opsmith_lab.shop.process import Failed, ShopProcess, Unavailable
+from opsmith_lab.shop.errors import Failed, Unavailable
+from opsmith_lab.shop.process import ShopProcess
 
 Endpoint = Callable[[ShopProcess, Request], Awaitable[dict[str, object]]]
 

@@ -11,11 +11,12 @@ import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import orjson
 from opentelemetry import trace
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -24,6 +25,8 @@ from opentelemetry.util.types import AttributeValue
 # A spool is started afresh at this size; one older piece is kept, enough for half an hour of load.
 SPOOL_BYTES = 64 * 2**20
 FLUSH_S = 1.0
+POST_TIMEOUT_S = 2.0
+JSON_BODY = {"content-type": "application/json"}
 
 # OpenTelemetry severity numbers of Python's levels.
 SEVERITY = {
@@ -36,22 +39,29 @@ SEVERITY = {
 
 
 class Spool:
-    """A file of JSON lines that rolls over once it is large."""
+    """A file of JSON lines that rolls over once it is large; also posted to `address`, if any."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, address: str = "") -> None:
         self._path = path
+        self._address = address
+        self._client = httpx.Client(timeout=POST_TIMEOUT_S)
         self._file = path.open("ab")
         if self._file.tell():
             self._file.write(b"\n")  # an earlier life may have been killed inside its last line
 
     def append(self, value: object) -> None:
         """Write one line, whole."""
-        self._file.write(orjson.dumps(value) + b"\n")
+        line = orjson.dumps(value)
+        self._file.write(line + b"\n")
         self._file.flush()
         if self._file.tell() > SPOOL_BYTES:
             self._file.close()
             self._path.replace(self._path.with_suffix(self._path.suffix + ".1"))
             self._file = self._path.open("ab")
+        if self._address:
+            # A receiver that is away must not harm the shop; the file has it all.
+            with suppress(httpx.HTTPError):
+                self._client.post(self._address, content=line, headers=JSON_BODY)
 
 
 class SpanLines(SpanExporter):
@@ -144,19 +154,26 @@ def start(
         }
     )
     provider = TracerProvider(resource=resource)
-    provider.add_span_processor(
-        BatchSpanProcessor(
-            SpanLines(Spool(spool / f"traces-{service}.jsonl")), schedule_delay_millis=1000
-        )
-    )
-    if otlp:
-        exporter = OTLPSpanExporter(endpoint=f"{otlp.rstrip('/')}/v1/traces", timeout=2)
-        provider.add_span_processor(BatchSpanProcessor(exporter))
+    base = otlp.rstrip("/")
+    spans = Spool(spool / f"traces-{service}.jsonl", f"{base}/v1/traces" if base else "")
+    lines = Spool(spool / f"logs-{service}.jsonl", f"{base}/v1/logs" if base else "")
+    provider.add_span_processor(BatchSpanProcessor(SpanLines(spans), schedule_delay_millis=1000))
     trace.set_tracer_provider(provider)
+    # What the poster itself would say of each request belongs to nobody's log.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     logger = logging.getLogger(f"shop.{service}")
     logger.setLevel(logging.INFO)
-    logger.addHandler(LogLines(Spool(spool / f"logs-{service}.jsonl"), resource))
+    logger.addHandler(LogLines(lines, resource))
     return provider.get_tracer("opsmith_lab.shop"), logger
+
+
+def flush(logger: logging.Logger) -> None:
+    """Write what waits: for a process that is about to end without an orderly shutdown."""
+    for handler in logger.handlers:
+        handler.flush()
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.force_flush(1000)
 
 
 def attributes(pairs: Mapping[str, AttributeValue]) -> list[dict[str, object]]:
