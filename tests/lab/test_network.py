@@ -1,6 +1,7 @@
 import asyncio
 import time
 
+import pytest
 from opsmith_lab.link import Link
 
 
@@ -57,6 +58,13 @@ async def test_pieces_sent_together_are_delayed_together() -> None:
             writer.close()
             await writer.wait_closed()
             await asyncio.sleep(0.05)
+
+
+async def test_a_link_that_resets_answers_with_a_reset() -> None:
+    link = Link(name="a->b", target_port=0, reset_share=1.0)
+
+    with pytest.raises(ConnectionResetError):
+        await through(link, b"hello")
 
 
 async def test_a_link_to_nowhere_closes_the_connection() -> None:

@@ -6,12 +6,23 @@ import os
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 import orjson
 
 # A server did not answer; the same code as everywhere in opsmith.
 NO_ANSWER = 3
+
+
+class Wanted(TypedDict):
+    """What a lab is like: its users, and whom it tells beside its own servers."""
+
+    rps: float
+    seed: int
+    scrape: float
+    otlp: str
+    webhook: tuple[str, ...]
 
 
 def _default_data() -> Path:
@@ -70,20 +81,21 @@ def lab() -> None:
 @said_plainly
 def up(
     *,
-    rps: float,
-    seed: int,
-    scrape: float,
     live: bool,
-    otlp: str,
-    webhook: tuple[str, ...],
     data: Path,
+    **wish: Unpack[Wanted],
 ) -> None:
     """Start the shop, its servers, its users, Prometheus and Alertmanager."""
     from opsmith_lab import running
     from opsmith_lab.layout import plan, watched
 
     planned = plan(
-        data.absolute(), seed=seed, rps=rps, scrape_s=scrape, otlp=otlp, webhooks=webhook
+        data.absolute(),
+        seed=wish["seed"],
+        rps=wish["rps"],
+        scrape_s=wish["scrape"],
+        otlp=wish["otlp"],
+        webhooks=wish["webhook"],
     )
     _show(running.start(watched(planned) if live else planned), "text")
 

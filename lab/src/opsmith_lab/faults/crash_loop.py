@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from opsmith_lab.faults.fault import End, Fault, services
-from opsmith_lab.shop import telemetry
 from opsmith_lab.shop.process import ShopProcess
 
 # Life after each start at strength 1; the supervisor starts it again three seconds later.
 LIVES_S = 2.0
-EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
 
 def begin(process: ShopProcess, strength: float) -> End:
@@ -19,9 +16,7 @@ def begin(process: ShopProcess, strength: float) -> End:
 
     async def crash() -> None:
         await asyncio.sleep(LIVES_S / strength)
-        process.log.critical("price rules are not readable: unexpected end of file; giving up")
-        telemetry.flush(process.log)
-        os._exit(EXIT_CODE)
+        process.give_up("its rules are not readable: unexpected end of file")
 
     task = asyncio.get_running_loop().create_task(crash())
     process.tasks.add(task)

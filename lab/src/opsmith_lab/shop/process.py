@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import time
 from collections.abc import AsyncIterator, Callable
@@ -15,6 +16,7 @@ import httpx
 from opentelemetry import propagate, trace
 
 from opsmith_lab.layout import SERVICES, Lab, Spec
+from opsmith_lab.shop import telemetry
 from opsmith_lab.shop.database import Database
 from opsmith_lab.shop.errors import Failed, Unavailable
 from opsmith_lab.shop.meters import Meters
@@ -23,6 +25,7 @@ from opsmith_lab.shop.stores import Cache, Queue
 from opsmith_lab.shop.volume import Volume
 
 CALL_TIMEOUT_S = 4.0
+EXIT_CODE = 70  # EX_SOFTWARE of sysexits.h
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +89,12 @@ class ShopProcess:
         if self.disk is None:
             raise LookupError(f"{self.name} has no volume")
         return self.disk
+
+    def give_up(self, reason: str) -> None:
+        """End this process at once, as an accident does that nobody catches."""
+        self.log.critical("%s cannot go on: %s", self.name, reason)
+        telemetry.flush(self.log)
+        os._exit(EXIT_CODE)
 
     async def call(
         self, callee: str, method: str, path: str, *, route: str, body: object = None

@@ -18,18 +18,16 @@ FULL_DEVICE = Path("/dev/full")
 
 
 class Volume:
-    """A folder of at most `size_bytes`; its use is told in node_exporter's names."""
+    """A folder of at most `size_bytes`; its use is told in cAdvisor's names."""
 
     def __init__(self, folder: Path, size_bytes: int, registry: CollectorRegistry) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.size_bytes = size_bytes
-        labels = ("mountpoint", "fstype")
-        place = (f"/var/lib/{folder.name}", "quota")
-        size = Gauge("node_filesystem_size_bytes", "Room in all.", labels, registry=registry)
-        free = Gauge("node_filesystem_avail_bytes", "Room left.", labels, registry=registry)
-        size.labels(*place).set(size_bytes)
-        free.labels(*place).set_function(lambda: size_bytes - self.used_bytes())
+        limit = Gauge("container_fs_limit_bytes", "Room in all.", registry=registry)
+        usage = Gauge("container_fs_usage_bytes", "Room taken.", registry=registry)
+        limit.set(size_bytes)
+        usage.set_function(self.used_bytes)
 
     def used_bytes(self) -> int:
         """The size of all files."""
