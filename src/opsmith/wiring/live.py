@@ -83,7 +83,7 @@ class App:
         self._announcer = self._with_voice()
         self.listeners.append(self._announcer.tell)
         self.collection = collection(settings, self._own.registry)
-        self._pollers = Pollers(settings, take_logs=self._take_records)
+        self._pollers = Pollers(settings, ledger=self._ledger, take_logs=self._take_records)
         self.signs = Signs(
             settings,
             metrics=self._metrics,

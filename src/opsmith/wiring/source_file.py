@@ -18,6 +18,7 @@ from opsmith.flows.collect import CollectRules
 from opsmith.ingest.collector import Budget
 from opsmith.ingest.folding import FoldingRules
 from opsmith.ingest.thinning import Step, ThinningRules
+from opsmith.nouns.signals import ChangeKind
 from opsmith.seams.wire import Access, Tls
 
 LARGEST_FILE = 1024 * 1024
@@ -107,6 +108,35 @@ class LokiShape(ServerShape):
     selector: str = Field(default="", max_length=2_000)
 
 
+class GitShape(Strict):
+    """A folder that is a Git repository."""
+
+    name: Name
+    kind: Literal["git"]
+    folder: Path
+    entity: str
+    change: ChangeKind = ChangeKind.DEPLOY
+    tags: str = Field(default="", max_length=200)
+    branch: str = Field(default="", max_length=200)
+    paths: list[str] = Field(default=[], max_length=100)
+
+    @model_validator(mode="after")
+    def _something(self) -> GitShape:
+        if not self.tags and not self.branch:
+            raise ValueError("a repository needs `tags` or `branch`")
+        return self
+
+
+class KubernetesShape(Strict):
+    """A Kubernetes cluster; without `kubeconfig` the one that opsmith runs in."""
+
+    name: Name
+    kind: Literal["kubernetes"]
+    kubeconfig: Path | None = None
+    context: str | None = None
+    namespace: str = Field(default="", pattern=r"^[a-z0-9-]{0,63}$")
+
+
 class StepShape(Strict):
     """One step of sampling; without `up_to` it holds for every rate above."""
 
@@ -154,11 +184,12 @@ class SourcesShape(Strict):
 
     metrics: list[ServerShape] = []
     logs: list[Annotated[FilesShape | LokiShape, Field(discriminator="kind")]] = []
+    changes: list[Annotated[GitShape | KubernetesShape, Field(discriminator="kind")]] = []
     collector: CollectorShape = CollectorShape()
 
     @model_validator(mode="after")
     def _names_once(self) -> SourcesShape:
-        names = [one.name for one in (*self.metrics, *self.logs)]
+        names = [one.name for one in (*self.metrics, *self.logs, *self.changes)]
         if len(set(names)) < len(names):
             raise ValueError("two sources have one name")
         return self

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+from opsmith.backends.changes.git import GitChanges
 from opsmith.backends.logs.files import FileLogs
 from opsmith.backends.logs.loki import LokiLogs
 from opsmith.backends.metrics.prometheus import Describe, Hear, PrometheusMetrics
@@ -18,11 +19,20 @@ from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadInput
 from opsmith.ingest.label_rules import describe as by_label_rules
 from opsmith.ingest.log_lines import level_named, read_line, records
+from opsmith.nouns.entity import Entity
 from opsmith.nouns.log_line import LogLine, LogQuery
+from opsmith.seams.changes import Changes
 from opsmith.seams.logs import Logs
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
-from opsmith.wiring.source_file import FilesShape, LokiShape, SourcesShape, read
+from opsmith.wiring.source_file import (
+    FilesShape,
+    GitShape,
+    KubernetesShape,
+    LokiShape,
+    SourcesShape,
+    read,
+)
 
 Opened = PrometheusMetrics | SeveralMetrics
 
@@ -71,7 +81,13 @@ def probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
     return {
         **{name: probe(access) for name, access in known.items()},
         **{name: partial(_search_little, logs) for name, logs in open_logs(settings).items()},
+        **{name: partial(_since_lately, one) for name, one in open_changes(settings).items()},
     }
+
+
+async def _since_lately(changes: Changes) -> None:
+    """Ask a source of changes for those of the last minute."""
+    await changes.since(_now() - timedelta(minutes=1))
 
 
 async def _search_little(logs: Logs) -> None:
@@ -87,6 +103,29 @@ def open_logs(settings: Settings) -> dict[str, Logs]:
     Raises `BadInput` when the file is wrong.
     """
     return {one.name: _logs(one) for one in read(settings.sources_file).logs}
+
+
+def open_changes(settings: Settings) -> dict[str, Changes]:
+    """The sources of changes of the file, by name.
+
+    Raises `BadInput` when the file is wrong, `MissingExtra` without the extra that one needs.
+    """
+    return {one.name: _changes(one) for one in read(settings.sources_file).changes}
+
+
+def _changes(shape: GitShape | KubernetesShape) -> Changes:
+    if isinstance(shape, GitShape):
+        return GitChanges(
+            shape.folder,
+            entity=Entity.parse(shape.entity),
+            change=shape.change,
+            tags=shape.tags,
+            branch=shape.branch,
+            paths=shape.paths,
+        )
+    from opsmith.backends.changes.kubernetes import KubernetesChanges
+
+    return KubernetesChanges(shape.kubeconfig, context=shape.context, namespace=shape.namespace)
 
 
 def _logs(shape: FilesShape | LokiShape) -> Logs:
