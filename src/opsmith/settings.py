@@ -34,6 +34,9 @@ class Settings:
         for the embedded one.
     graph_password: password of the graph's user; empty for none.
     hot_reload_interval_ms: how often a serving process looks for another intent adapter.
+    kafka_url: kafka://HOST:PORT/TOPIC of a topic of Alertmanager notifications (kafka+ssl:// for
+        TLS, a user before an @), None for none.
+    kafka_password: password of that user; empty for none.
     key: what callers of the HTTP face must show; empty for none.
     tls_cert_file: PEM of the HTTP face's certificate and its chain, None for plain HTTP.
     tls_key_file: PEM of the key of that certificate.
@@ -56,6 +59,8 @@ class Settings:
     graph_url: str | None = None
     graph_password: str = field(default="", repr=False)
     hot_reload_interval_ms: float = 500.0
+    kafka_url: str | None = None
+    kafka_password: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
@@ -89,6 +94,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         graph_url=source.get("OPSMITH_GRAPH_URL") or None,
         graph_password=source.get("OPSMITH_GRAPH_PASSWORD", ""),
         hot_reload_interval_ms=_number(source, "OPSMITH_HOT_RELOAD_INTERVAL_MS", 500.0),
+        kafka_url=source.get("OPSMITH_KAFKA_URL") or None,
+        kafka_password=source.get("OPSMITH_KAFKA_PASSWORD", ""),
         key=source.get("OPSMITH_KEY", ""),
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -13,10 +14,16 @@ from opsmith.nouns.incident import Incident
 from opsmith.nouns.maintenance import Window
 from opsmith.nouns.plan import Act, Dossier, Grant, Remedy, Tried
 from opsmith.nouns.record import Entry, Record
+from opsmith.nouns.redaction import redact
 from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
 
+# How much of a message that could not be read is kept.
+LONGEST_BEGINNING = 400
+
 ALERT = "alert"
+OFFSET = "offset"
+SKIPPED = "skipped"
 INCIDENT = "incident"
 CHANGE = "change"
 SIGN = "sign"
@@ -168,3 +175,21 @@ def to_grant(record: Record) -> Grant:
 def _plain(value: object) -> object:
     """What pydantic cannot write by itself: the read-only view of a mapping."""
     return dict(value) if isinstance(value, Mapping) else str(value)
+
+
+def of_offset(place: str, following: int, *, at: datetime) -> Entry:
+    """The entry that says at which offset reading a place of a stream goes on."""
+    return Entry(kind=OFFSET, subject=place, body=f"{following}", at=at, principal="stream")
+
+
+def to_offset(record: Record) -> int:
+    """The offset that `of_offset` wrote."""
+    return int(record.entry.body)
+
+
+def of_skipped(place: str, body: bytes, why: str, *, at: datetime) -> Entry:
+    """The entry that records a message that could not be read: where it is, why, how it begins."""
+    begins = redact(body[:LONGEST_BEGINNING].decode(errors="replace"))
+    told = {"why": why, "bytes": len(body), "begins": begins}
+    text = json.dumps(told, ensure_ascii=False)
+    return Entry(kind=SKIPPED, subject=place, body=text, at=at, principal="stream")

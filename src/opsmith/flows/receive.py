@@ -9,6 +9,7 @@ from datetime import datetime
 
 from opsmith.audit.states import ALERT, of_episode, to_episode
 from opsmith.nouns.episode import Episode, EpisodeState, advance
+from opsmith.nouns.record import Entry
 from opsmith.nouns.sign import OWN
 from opsmith.nouns.signals import Alert
 from opsmith.seams.ledger import Ledger, Wanted
@@ -69,21 +70,25 @@ class Inbox:
         ]
         return await self.receive((*active, *ended), now=now)
 
-    async def receive(self, alerts: Sequence[Alert], *, now: datetime) -> tuple[Episode, ...]:
+    async def receive(
+        self, alerts: Sequence[Alert], *, now: datetime, beside: Sequence[Entry] = ()
+    ) -> tuple[Episode, ...]:
         """Take alerts as they arrive; the episodes that they changed.
 
+        beside: what goes on the ledger in the same write, also when no alert changed.
         Raises what the ledger raises, and then nothing was taken.
         """
         prints = {alert.fingerprint for alert in alerts}
         while waiting := {self._busy[name] for name in prints if name in self._busy}:
             await asyncio.wait(waiting)
         changed = self._changes(alerts, now=now)
-        if not changed:
+        if not changed and not beside:
             return ()
-        writing = asyncio.create_task(self._write(changed, now=now))
+        writing = asyncio.create_task(self._write(changed, beside, now=now))
         self._busy.update((episode.alert.fingerprint, writing) for episode in changed)
         await asyncio.shield(writing)
-        await self._tell(changed)
+        if changed:
+            await self._tell(changed)
         return changed
 
     def _changes(self, alerts: Sequence[Alert], *, now: datetime) -> tuple[Episode, ...]:
@@ -97,10 +102,13 @@ class Inbox:
                 changes.append(episode)
         return tuple(changes)
 
-    async def _write(self, changed: Sequence[Episode], *, now: datetime) -> None:
+    async def _write(
+        self, changed: Sequence[Episode], beside: Sequence[Entry], *, now: datetime
+    ) -> None:
         """Seal the changes, then believe them; on failure nothing is believed."""
         try:
-            await self._ledger.append([of_episode(e, at=now) for e in changed], durable=True)
+            entries = [*(of_episode(e, at=now) for e in changed), *beside]
+            await self._ledger.append(entries, durable=True)
             self._episodes.update((episode.alert.fingerprint, episode) for episode in changed)
         finally:
             for episode in changed:

@@ -40,6 +40,7 @@ from opsmith.wiring.own_metrics import OwnMetrics
 from opsmith.wiring.polling import Pollers
 from opsmith.wiring.quiet import Quiet
 from opsmith.wiring.sources import open_metrics, say
+from opsmith.wiring.stream import consumer
 from opsmith.wiring.troubles import Troubles
 
 # Share of the 250 MB that an idle watcher may take; traces tell most.
@@ -68,16 +69,12 @@ class App:
         self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
         self.inbox = Inbox(self._ledger, tell=self._place)
+        self._stream = consumer(
+            settings, ledger=self._ledger, inbox=self.inbox, troubles=self._troubles
+        )
         self._graph = open_graph(settings)
         self.memory = Memory(self._graph)
-        self.looks = Looks(
-            settings,
-            ledger=self._ledger,
-            sources=self._sources,
-            episode=self.inbox.episode,
-            troubles=self._troubles,
-            memory=self.memory,
-        )
+        self.looks = self._with_eyes()
         self.watch = Watch(self._ledger, look=self.looks, announce=self._announce, clock=now)
         self.looks.know = self.watch.know
         self._announcer = self._with_voice()
@@ -104,6 +101,16 @@ class App:
             step=timedelta(seconds=self._settings.scrape_interval_s),
         )
 
+    def _with_eyes(self) -> Looks:
+        return Looks(
+            self._settings,
+            ledger=self._ledger,
+            sources=self._sources,
+            episode=self.inbox.episode,
+            troubles=self._troubles,
+            memory=self.memory,
+        )
+
     def _with_voice(self) -> Announcer:
         return Announcer(
             places(self._settings.notify_file),
@@ -122,6 +129,8 @@ class App:
         self._troubles.keep_doing("watch", self._tick, every_s=TICK_S)
         if self._alerts is not None:
             self._troubles.keep_doing("alertmanager", self._reconcile, every_s=TICK_S)
+        if self._stream is not None:
+            self._troubles.keep_doing("kafka", self._stream.follow, every_s=TICK_S)
         await self.signs.start(self._troubles)
         self._pollers.start(self._troubles)
         await self.healing.start()
@@ -188,6 +197,9 @@ class App:
             self._own.ledger_bytes.set(size.file_bytes + size.log_bytes)
         self._own.firing.set(len(self.inbox.firing))
         self._own.incidents.set(sum(not i.merged_into for i in self.watch.incidents()))
+        if self._stream is not None:
+            self._own.stream_messages.set(self._stream.messages)
+            self._own.stream_skipped.set(self._stream.skipped)
         self._own.looks.set(self.looks.done)
         self._own.look_seconds.set(self.looks.seconds)
         self._own.failed_looks.set(self.watch.failed_looks)

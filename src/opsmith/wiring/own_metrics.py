@@ -11,6 +11,12 @@ class OwnMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.alerts = self._counter("opsmith_alerts_received", "Alerts in notifications.")
+        self.stream_messages = self._gauge(
+            "opsmith_stream_messages_total", "Messages read from a stream of notifications."
+        )
+        self.stream_skipped = self._gauge(
+            "opsmith_stream_skipped_total", "Messages of it that were no notification."
+        )
         self.looks = self._gauge("opsmith_looks_total", "Investigations done.")
         self.look_seconds = self._gauge("opsmith_look_seconds_total", "Time spent investigating.")
         self.partial = self._counter(
