@@ -7,10 +7,15 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import TypeAlias
 
 from opsmith.errors import BadInput
 
 GENESIS = bytes(32)
+_PLACES = struct.Struct(">7q")
+
+# seq, at_ms, kind, subject, principal, tenant, body, previous, digest.
+Row: TypeAlias = tuple[int, int, str, str, str, str, str, bytes, bytes]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -112,18 +117,65 @@ def check_chain(records: Iterable[Record], *, after: Checkpoint = START) -> Verd
     >>> check_chain([]).whole
     True
     """
+    return check_rows(map(row_of, records), after=after)
+
+
+def check_rows(rows: Iterable[Row], *, after: Checkpoint = START) -> Verdict:
+    """As `check_chain`, on the plain rows of a store; several times as fast without the values."""
     seq, previous = after.seq, after.digest
-    for record in records:
-        if record.seq != seq + 1:
+    for row in rows:
+        if row[0] != seq + 1:
             return Verdict(checked=seq - after.seq, broken_at=seq + 1)
-        if record.previous != previous or not is_sealed(record):
-            return Verdict(checked=seq - after.seq, broken_at=record.seq)
-        seq, previous = record.seq, record.digest
+        if row[7] != previous or _seal_of(row) != row[8]:
+            return Verdict(checked=seq - after.seq, broken_at=row[0])
+        seq, previous = row[0], row[8]
     return Verdict(checked=seq - after.seq, broken_at=None)
+
+
+def row_of(record: Record) -> Row:
+    """The record as a store keeps it."""
+    entry = record.entry
+    return (
+        record.seq,
+        entry.at_ms,
+        entry.kind,
+        entry.subject,
+        entry.principal,
+        entry.tenant,
+        entry.body,
+        record.previous,
+        record.digest,
+    )
+
+
+def record_of(row: Row) -> Record:
+    """The record that a store kept as `row`."""
+    seq, at_ms, kind, subject, principal, tenant, body, previous, digest = row
+    entry = Entry(
+        kind=kind,
+        subject=subject,
+        body=body,
+        at=from_ms(at_ms),
+        principal=principal,
+        tenant=tenant,
+    )
+    return Record(seq=seq, entry=entry, previous=previous, digest=digest)
 
 
 def _seal(entry: Entry, *, seq: int, previous: bytes) -> bytes:
     texts = (entry.kind, entry.subject, entry.principal, entry.tenant, entry.body)
-    parts = [text.encode() for text in texts]
-    places = struct.pack(">7q", seq, entry.at_ms, *map(len, parts))
-    return hashlib.sha256(b"".join((previous, places, *parts))).digest()
+    return _seal_of((seq, entry.at_ms, *texts, previous, b""))
+
+
+def _seal_of(row: Row) -> bytes:
+    """The seal that a row should have; its own digest is not looked at."""
+    seq, at_ms, kind, subject, principal, tenant, body, previous, _ = row
+    k, s, p, t, b = (
+        kind.encode(),
+        subject.encode(),
+        principal.encode(),
+        tenant.encode(),
+        body.encode(),
+    )
+    places = _PLACES.pack(seq, at_ms, len(k), len(s), len(p), len(t), len(b))
+    return hashlib.sha256(previous + places + k + s + p + t + b).digest()

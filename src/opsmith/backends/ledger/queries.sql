@@ -6,23 +6,14 @@ SELECT seq, digest FROM mark WHERE name = 'head';
 -- The checkpoint that the chain starts behind.
 SELECT seq, digest, signature FROM mark WHERE name = 'start';
 
+-- name: last
+-- The last record's place and seal, as it lies there.
+SELECT seq, digest FROM record ORDER BY seq DESC LIMIT 1;
+
 -- name: insert_record
--- One sealed record.
+-- One sealed record; triggers keep it as its subject's newest state and move the head.
 INSERT INTO record (seq, at_ms, kind, subject, principal, tenant, body, previous, digest)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
-
--- name: keep_latest
--- The newest state of a subject.
-INSERT INTO latest (seq, at_ms, kind, subject, principal, tenant, body, previous, digest)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (kind, subject) DO UPDATE SET
-    seq = excluded.seq, at_ms = excluded.at_ms, principal = excluded.principal,
-    tenant = excluded.tenant, body = excluded.body, previous = excluded.previous,
-    digest = excluded.digest;
-
--- name: move_head
--- The promise that the chain reaches to here.
-UPDATE mark SET seq = ?, digest = ? WHERE name = 'head';
 
 -- name: read_record
 -- Records by kind and subject ('' for any), rising.

@@ -21,10 +21,11 @@ from opsmith.nouns.record import (
     Entry,
     Record,
     Verdict,
-    check_chain,
-    from_ms,
+    check_rows,
     is_sealed,
     link,
+    record_of,
+    row_of,
 )
 from opsmith.seams.ledger import LedgerSize, Seen, Wanted
 
@@ -64,6 +65,9 @@ class SqliteLedger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._synchronous = ""
         with _translated():
             self._writer = _connect(path)
             path.chmod(0o600)  # the ledger quotes alerts and names; it is its owner's
@@ -75,7 +79,8 @@ class SqliteLedger:
         """Write what was asked, then let go of the file."""
         self._asks.put(None)
         self._thread.join()
-        self._writer.close()
+        for connection in (*self._readers, self._writer):
+            connection.close()
 
     async def append(
         self, entries: Sequence[Entry], *, durable: bool, seen: Sequence[Seen] = ()
@@ -132,7 +137,7 @@ class SqliteLedger:
         durable = any(ask.durable for ask in group)
         try:
             with _translated():
-                self._writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._sync("FULL" if durable else "NORMAL")
                 answers = _write(self._writer, group)
         except (Unreachable, HouseError) as error:
             for ask in group:
@@ -140,6 +145,12 @@ class SqliteLedger:
             return
         for ask, answer in zip(group, answers, strict=True):
             _answer(ask, answer)
+
+    def _sync(self, level: str) -> None:
+        """Say how sure a commit must be, where that is another than for the last one."""
+        if level != self._synchronous:
+            self._writer.execute(f"PRAGMA synchronous = {level}")
+            self._synchronous = level
 
     def _read(self, wanted: Wanted) -> tuple[Record, ...]:
         query = QUERIES["read_latest" if wanted.latest else "read_record"]
@@ -149,8 +160,16 @@ class SqliteLedger:
             "subject": wanted.subject,
             "limit": wanted.limit,
         }
-        with _translated(), contextlib.closing(_connect(self._path)) as reader:
-            return tuple(map(_record, reader.execute(query, given)))
+        with _translated():
+            return tuple(map(record_of, self._reader().execute(query, given).fetchall()))
+
+    def _reader(self) -> sqlite3.Connection:
+        """The connection of this thread, kept: to open one costs more than most reads."""
+        if not hasattr(self._local, "reader"):
+            self._local.reader = _connect(self._path)
+            self._readers.append(self._local.reader)
+        reader: sqlite3.Connection = self._local.reader
+        return reader
 
     def _verify(self) -> Verdict:
         with _translated(), contextlib.closing(_connect(self._path)) as reader:
@@ -159,14 +178,13 @@ class SqliteLedger:
             start = Checkpoint(seq=seq, digest=digest, signature=signature)
             head_seq, head_digest = reader.execute(QUERIES["head"]).fetchone()
             everything = {"after": seq, "kind": "", "subject": "", "limit": -1}
-            last = [seq, digest]
-            rows = reader.execute(QUERIES["read_record"], everything)
-            verdict = check_chain(_noting_last(map(_record, rows), last), after=start)
+            verdict = check_rows(reader.execute(QUERIES["read_record"], everything), after=start)
+            last = reader.execute(QUERIES["last"]).fetchone() or (seq, digest)
             states = map(
-                _record, reader.execute(QUERIES["read_latest"], everything | {"after": 0})
+                record_of, reader.execute(QUERIES["read_latest"], everything | {"after": 0})
             )
             forged = next((state.seq for state in states if not is_sealed(state)), None)
-        if verdict.whole and last != [head_seq, head_digest]:
+        if verdict.whole and last != (head_seq, head_digest):
             return Verdict(checked=verdict.checked, broken_at=min(last[0], head_seq) + 1)
         if verdict.whole and forged is not None:
             return Verdict(checked=verdict.checked, broken_at=forged)
@@ -263,10 +281,7 @@ def _write(
             newest |= {(one.entry.kind, one.entry.subject): one.seq for one in records}
             written += records
             answers.append(records)
-        rows = list(map(_row, written))
-        connection.executemany(QUERIES["insert_record"], rows)
-        connection.executemany(QUERIES["keep_latest"], rows)
-        connection.execute(QUERIES["move_head"], (seq, previous))
+        connection.executemany(QUERIES["insert_record"], map(row_of, written))
     return answers
 
 
@@ -286,40 +301,6 @@ def _chained(entries: Sequence[Entry], *, seq: int, previous: bytes) -> Iterator
         record = link(entry, seq=seq + 1, previous=previous)
         seq, previous = record.seq, record.digest
         yield record
-
-
-def _row(record: Record) -> tuple[int, int, str, str, str, str, str, bytes, bytes]:
-    entry = record.entry
-    return (
-        record.seq,
-        entry.at_ms,
-        entry.kind,
-        entry.subject,
-        entry.principal,
-        entry.tenant,
-        entry.body,
-        record.previous,
-        record.digest,
-    )
-
-
-def _record(row: tuple[int, int, str, str, str, str, str, bytes, bytes]) -> Record:
-    seq, at_ms, kind, subject, principal, tenant, body, previous, digest = row
-    entry = Entry(
-        kind=kind,
-        subject=subject,
-        body=body,
-        at=from_ms(at_ms),
-        principal=principal,
-        tenant=tenant,
-    )
-    return Record(seq=seq, entry=entry, previous=previous, digest=digest)
-
-
-def _noting_last(records: Iterator[Record], last: list[object]) -> Iterator[Record]:
-    for record in records:
-        yield record
-        last[:] = [record.seq, record.digest]
 
 
 @contextlib.contextmanager
