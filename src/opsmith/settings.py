@@ -41,6 +41,10 @@ class Settings:
     tls_cert_file: PEM of the HTTP face's certificate and its chain, None for plain HTTP.
     tls_key_file: PEM of the key of that certificate.
     tls_client_ca_file: PEM of who may vouch for callers; each must then show a certificate.
+    inventory_file: names that exist (services, hosts, aliases), None for what servers tell alone.
+    metric_catalogue: YAML file of metrics of your own, asked before the shipped ones.
+    config_repo: folder of a Git repository for `compare_config`, None for the current folder.
+    zone: the time zone of clock times that say none, and of times in answers.
     """
 
     data_dir: Path
@@ -65,6 +69,10 @@ class Settings:
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
+    inventory_file: Path | None = None
+    metric_catalogue: Path | None = None
+    config_repo: Path | None = None
+    zone: str = "UTC"
 
 
 def wants_debug(environ: Mapping[str, str] | None = None) -> bool:
@@ -100,6 +108,10 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),
         tls_client_ca_file=_path(source, "OPSMITH_TLS_CLIENT_CA_FILE"),
+        inventory_file=_path(source, "OPSMITH_INVENTORY_FILE"),
+        metric_catalogue=_path(source, "OPSMITH_METRIC_CATALOGUE"),
+        config_repo=_path(source, "OPSMITH_CONFIG_REPO"),
+        zone=source.get("OPSMITH_ZONE") or "UTC",
     )
 
 

@@ -24,9 +24,9 @@ PATIENCE_S = 30.0
 
 
 @asynccontextmanager
-async def real(folder: Path) -> AsyncIterator[Metrics]:
+async def real(folder: Path, recording: str = RECORDING) -> AsyncIterator[Metrics]:
     """Blocks made by promtool from the very text, served by Prometheus."""
-    data = filled(folder)
+    data = filled(folder, recording)
     port = free_port()
     server = started(folder, data, port)
     metrics = PrometheusMetrics(
@@ -41,9 +41,9 @@ async def real(folder: Path) -> AsyncIterator[Metrics]:
         server.wait(timeout=PATIENCE_S)
 
 
-def filled(folder: Path) -> Path:
+def filled(folder: Path, recording: str) -> Path:
     text, data = folder / "metrics.om", folder / "data"
-    text.write_text(RECORDING, encoding="utf-8")
+    text.write_text(recording, encoding="utf-8")
     words = ["tsdb", "create-blocks-from", "openmetrics", str(text), str(data)]
     subprocess.run([str(find("promtool")), *words], check=True, capture_output=True)
     return data

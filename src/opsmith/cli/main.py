@@ -171,9 +171,30 @@ def _actions() -> click.Command:
     return actions
 
 
+def _ask() -> click.Command:
+    from opsmith.cli.ask import ask
+
+    return ask
+
+
+def _session() -> click.Command:
+    from opsmith.cli.session import session
+
+    return session
+
+
+def _audit() -> click.Command:
+    from opsmith.cli.audit import audit
+
+    return audit
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "actions": ("List what opsmith can do, with risk and undo.", _actions),
+    "ask": ("Answer a sentence, or talk.", _ask),
+    "audit": ("Read what was asked and done.", _audit),
+    "session": ("See and go on with conversations.", _session),
     "anomaly": ("Say what an anomaly really was.", _anomaly),
     "approve": ("Say yes to a plan.", _approve),
     "autonomy": ("See and set how far actions may go by themselves.", _autonomy),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.nouns.forecast import Outlook
+from opsmith.nouns.series import Series
 
 # So much past for each horizon ahead: enough to see the pattern that is carried on.
 PAST_PER_HORIZON = 3
@@ -55,9 +56,7 @@ def sketch(outlook: Outlook) -> Sketch:
     shown = np.concatenate([past[1][np.isfinite(past[1])], low, high])
     if threshold is not None:
         shown = np.append(shown, threshold)
-    bottom, top = float(shown.min()), float(shown.max())
-    if top <= bottom:
-        bottom, top = bottom - 0.5 * (abs(bottom) or 1.0), top + 0.5 * (abs(top) or 1.0)
+    bottom, top = _edges(shown)
     return Sketch(
         title=made.key,
         past=past,
@@ -68,6 +67,34 @@ def sketch(outlook: Outlook) -> Sketch:
         edges=(float(past[0][0]), float(made.times_s[-1]), bottom, top),
         threshold=threshold,
     )
+
+
+def past(series: Series, *, title: str, threshold: float | None = None) -> Sketch | None:
+    """What of a series is drawn that is not forecast; None when it has no two values."""
+    known = np.isfinite(series.values)
+    if known.sum() < 2:  # noqa: PLR2004 - a line has two ends
+        return None
+    shown = series.values[known]
+    bottom, top = _edges(shown if threshold is None else np.append(shown, threshold))
+    none = np.empty(0)
+    return Sketch(
+        title=title,
+        past=(series.times_s, series.values),
+        ahead=none,
+        median=none,
+        band80=(none, none),
+        band95=(none, none),
+        edges=(float(series.times_s[0]), float(series.times_s[-1]), bottom, top),
+        threshold=threshold,
+    )
+
+
+def _edges(shown: NDArray[np.float64]) -> tuple[float, float]:
+    """Bottom and top of the picture; a flat line is drawn in the middle."""
+    bottom, top = float(shown.min()), float(shown.max())
+    if top <= bottom:
+        return bottom - 0.5 * (abs(bottom) or 1.0), top + 0.5 * (abs(top) or 1.0)
+    return bottom, top
 
 
 def time_label(at_s: float, span_s: float) -> str:

@@ -7,8 +7,9 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from opsmith.forecast.canvas import Sketch, sketch, time_label, value_label
+from opsmith.forecast.canvas import Sketch, past, sketch, time_label, value_label
 from opsmith.nouns.forecast import Outlook
+from opsmith.nouns.series import Series
 
 # Bits of a Braille cell, by row (0..3) and column (0..1): Unicode, block U+2800.
 BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
@@ -22,20 +23,44 @@ def text(outlook: Outlook, *, columns: int = 80) -> str:
     """A chart `columns` wide: past and median as lines, the 80 % band dotted, `|` is now."""
     drawn = sketch(outlook)
     width = max(20, columns - LABEL - 1)
-    dots = np.zeros((4 * ROWS, 2 * width), dtype=bool)
-    _dot_line(dots, drawn, *drawn.past)
+    dots = _dotted(drawn, width)
     _dot_line(dots, drawn, drawn.ahead, drawn.median)
     for edge in drawn.band80:
         _dot_line(dots, drawn, drawn.ahead, edge, every=3)
-    if drawn.threshold is not None:
-        ends = np.array([drawn.edges[0], drawn.edges[1]])
-        _dot_line(dots, drawn, ends, np.full(2, drawn.threshold), every=4)
-    cells = (dots.reshape(ROWS, 4, width, 2) * BRAILLE[None, :, None, :]).sum(axis=(1, 3))
-    grid = [[chr(BLANK + int(cell)) for cell in row] for row in cells]
+    grid = _cells(dots)
     now = int(drawn.x(drawn.ahead[:1], width - 1)[0])
     for row in grid:
         row[now] = "│" if row[now] == chr(BLANK) else row[now]
     return "\n".join([drawn.title, *_labelled(grid, drawn), _time_axis(drawn, width)])
+
+
+def history(
+    series: Series, *, title: str, columns: int = 80, threshold: float | None = None
+) -> str:
+    """A chart of what a series was, `columns` wide; the threshold is dotted."""
+    drawn = past(series, title=title, threshold=threshold)
+    if drawn is None:
+        return ""
+    width = max(20, columns - LABEL - 1)
+    grid = _cells(_dotted(drawn, width))
+    return "\n".join([drawn.title, *_labelled(grid, drawn), _time_axis(drawn, width)])
+
+
+def _dotted(drawn: Sketch, width: int) -> NDArray[np.bool_]:
+    """The dots of the past and of the threshold."""
+    dots = np.zeros((4 * ROWS, 2 * width), dtype=bool)
+    _dot_line(dots, drawn, *drawn.past)
+    if drawn.threshold is not None:
+        ends = np.array([drawn.edges[0], drawn.edges[1]])
+        _dot_line(dots, drawn, ends, np.full(2, drawn.threshold), every=4)
+    return dots
+
+
+def _cells(dots: NDArray[np.bool_]) -> list[list[str]]:
+    """The dots as rows of Braille characters."""
+    width = dots.shape[1] // 2
+    cells = (dots.reshape(ROWS, 4, width, 2) * BRAILLE[None, :, None, :]).sum(axis=(1, 3))
+    return [[chr(BLANK + int(cell)) for cell in row] for row in cells]
 
 
 def svg(outlook: Outlook, *, width: int = 960, height: int = 360) -> str:
@@ -110,10 +135,13 @@ def _labelled(grid: list[list[str]], drawn: Sketch) -> list[str]:
 def _time_axis(drawn: Sketch, width: int) -> str:
     left, right, _, _ = drawn.edges
     first, last = time_label(left, right - left), time_label(right, right - left)
-    now = time_label(float(drawn.ahead[0]), right - left)
-    at = int(drawn.x(drawn.ahead[:1], width - 1)[0])
     line = [" "] * (width + len(last))
-    for where, label in ((0, first), (at - len(now) // 2, now), (width - len(last), last)):
+    labels = [(0, first), (width - len(last), last)]
+    if drawn.ahead.size:
+        now = time_label(float(drawn.ahead[0]), right - left)
+        at = int(drawn.x(drawn.ahead[:1], width - 1)[0])
+        labels.insert(1, (at - len(now) // 2, now))
+    for where, label in labels:
         line[where : where + len(label)] = label
     return " " * (LABEL + 1) + "".join(line[:width]).rstrip()
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.ingest.samples import RawSeries
+from opsmith.numerics.histogram import bucket_quantile
 
 # Labels that say how a request ended, by the conventions of HTTP and gRPC client libraries.
 STATUS_LABELS = (
@@ -149,32 +150,8 @@ def _quantile(base: str, labels: Labels, members: list[RawSeries]) -> list[RawSe
     times, grown = _growth([by_edge[edge] for edge in edges])
     if not times.size:
         return []
-    values = quantile(QUANTILE, edges, np.maximum.accumulate(np.stack(grown), axis=0))
+    values = bucket_quantile(QUANTILE, edges, np.maximum.accumulate(np.stack(grown), axis=0))
     return [_gauge(f"{base}:p{QUANTILE * 100:.0f}", labels, times, values)]
-
-
-def quantile(q: float, edges: Floats, cumulative: Floats) -> Floats:
-    """The q-quantile of each interval, linear inside a bucket, as `histogram_quantile`.
-
-    edges: (b,) upper bounds, rising, the last +Inf; cumulative: (b, n) observations up to each.
-    Returns (n,) in the unit of the edges, NaN where nothing was observed; what lies above the
-    last finite edge is that edge.
-
-    >>> quantile(0.5, np.array([1.0, 2.0, np.inf]), np.array([[0.0], [4.0], [4.0]])).tolist()
-    [1.5]
-    """
-    total = cumulative[-1]
-    rank = q * total
-    row = np.minimum((cumulative < rank).sum(axis=0), edges.size - 1)
-    column = np.arange(total.size)
-    above = np.minimum(row, edges.size - 2)
-    upper = edges[above]
-    lower = np.where(above > 0, edges[above - 1], np.minimum(0.0, upper))
-    before = np.where(above > 0, cumulative[above - 1, column], 0.0)
-    inside = cumulative[above, column] - before
-    share = np.divide(rank - before, inside, out=np.ones_like(rank), where=inside > 0)
-    values = np.where(row > above, upper, lower + (upper - lower) * np.clip(share, 0.0, 1.0))
-    return np.where(total > 0, values, np.nan)
 
 
 def _error_ratios(found: Iterable[RawSeries]) -> list[RawSeries]:

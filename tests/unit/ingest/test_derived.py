@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opsmith.ingest.derived import increase, is_failure, quantile, with_derived
+from opsmith.ingest.derived import increase, is_failure, with_derived
 from opsmith.ingest.samples import RawSeries
+from opsmith.numerics.histogram import bucket_quantile
 
 
 def raw(name: str, values: list[float], *, begin: float = 0.0, **labels: str) -> RawSeries:
@@ -114,7 +115,7 @@ def test_the_quantile_is_that_of_the_slow_obvious_version(counts: list[int], q: 
     edges = [float(edge) for edge in range(1, len(counts))] + [math.inf]
     cumulative = np.cumsum(counts).astype(float)
 
-    found = quantile(q, np.array(edges), cumulative[:, None])[0]
+    found = bucket_quantile(q, np.array(edges), cumulative[:, None])[0]
 
     assert found == pytest.approx(slow_quantile(q, edges, counts))
 

@@ -1,4 +1,4 @@
-"""Metrics that were recorded: series in memory, asked by selector as Prometheus would answer."""
+"""Metrics that were recorded: series in memory, answering PromQL as Prometheus would."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from opsmith.backends.metrics import selector
+from opsmith.backends.metrics import promql, selector
+from opsmith.backends.metrics.promql_answer import Answering, Row
 from opsmith.errors import BadInput
-from opsmith.nouns.series import Series
+from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
 from opsmith.nouns.sign import AlertRule
 
-# How long a sample speaks for what follows it; Prometheus's --query.lookback-delta.
-LOOKBACK_S = 300.0
 # As many as a server is asked for; more is a mistake in the step.
 MOST_STEPS = 1_100_000
 
@@ -23,7 +22,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class RecordedMetrics:
-    """The metrics seam over recorded series. Only a series selector is understood of PromQL."""
+    """The metrics seam over recorded series; `promql` says which part of PromQL it answers."""
 
     def __init__(self, recorded: Sequence[Series]) -> None:
         self._recorded = tuple(one for one in recorded if one.times_s.size)
@@ -68,18 +67,28 @@ class RecordedMetrics:
         numbers = selector.chosen(selector.parse(promql), self._labels)
         return tuple(self._recorded[number] for number in numbers)
 
-    def _sampled(self, promql: str, grid_s: NDArray[np.float64]) -> tuple[Series, ...]:
-        found = (_at(one, grid_s) for one in self._chosen(promql))
+    def _sampled(self, text: str, grid_s: NDArray[np.float64]) -> tuple[Series, ...]:
+        answering = Answering(self._recorded, self._labels, grid_s)
+        found = (_series(row, grid_s) for row in answering.rows(promql.parse(text)))
         return tuple(one for one in found if one.times_s.size)
 
 
-def _at(one: Series, grid_s: NDArray[np.float64]) -> Series:
-    """The last sample before or at each time, unless it is too old or a gap."""
-    row = np.searchsorted(one.times_s, grid_s, side="right") - 1
-    kept = np.maximum(row, 0)
-    values = one.values[kept]
-    speaks = (row >= 0) & (grid_s - one.times_s[kept] < LOOKBACK_S) & ~np.isnan(values)
-    return replace(one, times_s=grid_s[speaks], values=values[speaks])
+def _series(row: Row, grid_s: NDArray[np.float64]) -> Series:
+    """What is left of a row without its gaps; computed values have no meaning of their own."""
+    speaks = ~np.isnan(row.values)
+    times, values = grid_s[speaks], row.values[speaks]
+    if row.origin is not None:
+        return replace(row.origin, times_s=times, values=values)
+    return Series(
+        name=row.name,
+        labels=row.labels,
+        entity=None,
+        aspect=Aspect.OTHER,
+        unit=Unit.UNKNOWN,
+        kind=MetricKind.GAUGE,
+        times_s=times,
+        values=values,
+    )
 
 
 def _within(one: Series, start_s: float, end_s: float) -> Series:

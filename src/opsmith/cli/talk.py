@@ -1,0 +1,106 @@
+"""Talk: sentences read at the terminal and their replies printed, one session long."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import click
+
+from opsmith.errors import REFUSED_EXIT_CODE, OpsmithError, Unreachable
+from opsmith.settings import load
+from opsmith.wiring.ask import AskSources
+from opsmith.wiring.sessions import (
+    Conversation,
+    conversation,
+    reply_json,
+    reply_outcome,
+    reply_text,
+)
+
+# A plan and a refusal wait for a person (4), a question means that the sentence lacks
+# something (2), and no answer is no success (1).
+EXIT_CODES = {
+    "answered": 0,
+    "plan": REFUSED_EXIT_CODE,
+    "refuse": REFUSED_EXIT_CODE,
+    "clarify": 2,
+    "unknown": 1,
+    "failed": 1,
+}
+GREETING = "opsmith: ask in English or Chinese; Ctrl-D ends. Session {name}."
+LEAVING = frozenset({"exit", "quit", "bye", "退出"})
+
+
+@dataclass(slots=True, kw_only=True)
+class Talk:
+    """How to talk. session: a session to go on with; last: the user's newest one."""
+
+    json_wanted: bool
+    sources: AskSources
+    timeout_s: float
+    session: str = ""
+    last: bool = False
+
+    async def once(self, sentence: str) -> int:
+        """Answer one sentence; gives the exit code."""
+        settings = load()
+        async with conversation(
+            settings, self.sources, session=self.session, last=self.last
+        ) as talk:
+            return await self._answered(talk, sentence)
+
+    async def on_and_on(self) -> int:
+        """Read sentences until the end of input; errors are told, and the talk goes on."""
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
+        from prompt_toolkit.history import FileHistory
+        from prompt_toolkit.patch_stdout import patch_stdout
+
+        settings = load()
+        async with conversation(
+            settings, self.sources, session=self.session, last=self.last
+        ) as talk:
+            click.echo(GREETING.format(name=talk.session.name), err=True)
+            settings.data_dir.mkdir(parents=True, exist_ok=True)
+            history = settings.data_dir / "ask-history"
+            history.touch(mode=0o600)
+            names = WordCompleter([*await talk.asker.names(), *LEAVING], WORD=True)
+            prompt: PromptSession[str] = PromptSession(
+                history=FileHistory(str(history)), completer=names, complete_while_typing=False
+            )
+            while True:
+                try:
+                    with patch_stdout():
+                        sentence = await prompt.prompt_async("› ")
+                except EOFError:
+                    return 0
+                except KeyboardInterrupt:
+                    continue
+                if sentence.strip().lower() in LEAVING:
+                    return 0
+                if sentence.strip():
+                    await self._told(talk, sentence)
+
+    async def _told(self, talk: Conversation, sentence: str) -> None:
+        try:
+            await self._answered(talk, sentence)
+        except OpsmithError as error:
+            click.echo(f"opsmith: {error}", err=True)
+
+    async def _answered(self, talk: Conversation, sentence: str) -> int:
+        try:
+            reply = await talk.turn(sentence, timeout_s=self.timeout_s)
+        except TimeoutError as error:
+            raise Unreachable(
+                f"No answer within {self.timeout_s:g} s.", hint="Ask for less, or give --timeout."
+            ) from error
+        for warning in talk.asker.warnings:
+            click.echo(f"opsmith: {warning}", err=True)
+        talk.asker.warnings.clear()
+        if self.json_wanted:
+            found = reply_json(reply, talk.session.name)
+            click.echo(json.dumps(found, ensure_ascii=False, indent=2))
+        else:
+            click.echo(reply_text(reply, talk.asker.zone))
+        return EXIT_CODES[reply_outcome(reply)]

@@ -1,0 +1,1 @@
+"""ask: tasks of a sentence -> their answers, each by its owner."""
