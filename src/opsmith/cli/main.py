@@ -81,6 +81,12 @@ def _watch() -> click.Command:
     return watch
 
 
+def _topology() -> click.Command:
+    from opsmith.cli.topology import topology
+
+    return topology
+
+
 def _up() -> click.Command:
     from opsmith.cli.up import up
 
@@ -220,6 +226,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "undo": ("Take back what a plan did.", _undo),
     "maintenance": ("Set times in which alerts wake nobody.", _maintenance),
     "watch": ("Show incidents, anomalies and early warnings as they come.", _watch),
+    "topology": ("See who calls whom.", _topology),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }
 

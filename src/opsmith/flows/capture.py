@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ from opsmith.nouns.episode import Episode
 from opsmith.nouns.recording import Window
 from opsmith.nouns.series import Series
 from opsmith.nouns.signals import Change
+from opsmith.nouns.topology import Topology
 from opsmith.seams.metrics import Metrics
 
 # What precedes the first alert and counts as normal: long enough that a fault which grew for
@@ -71,13 +72,17 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Where evidence comes from. metrics: None when no server is configured."""
+    """Where evidence comes from. metrics: None when no server is configured.
+
+    topology: what is known of who calls whom beside what the traces tell; None for nothing.
+    """
 
     metrics: Metrics | None
     traces: Buffer
     logs: Buffer
     step: timedelta
     selector: str = SELECTOR
+    topology: Callable[[], Topology | None] = lambda: None
 
 
 async def capture(
@@ -112,6 +117,7 @@ async def capture(
         traces=sources.traces.lines(),
         logs=sources.logs.lines(),
         changes=tuple(change for change in changes if change.at >= first - BEFORE),
+        topology=sources.topology(),
     )
     await asyncio.to_thread(write, folder, kept)
     return lost

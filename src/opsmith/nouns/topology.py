@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from opsmith.nouns.entity import Entity
@@ -37,3 +38,27 @@ class Topology:
 
     entities: tuple[Entity, ...] = ()
     edges: tuple[Edge, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """That one source told of an edge, first and last when; UTC-aware."""
+
+    origin: str
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownEdge:
+    """An edge with everyone who told of it; its age is that of the last sighting."""
+
+    source: Entity
+    target: Entity
+    kind: EdgeKind
+    sightings: tuple[Sighting, ...]
+
+    @property
+    def last(self) -> datetime:
+        """When anyone told of it last."""
+        return max(one.last for one in self.sightings)

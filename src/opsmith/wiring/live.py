@@ -66,6 +66,9 @@ class App:
         self._alerts = (
             AlertmanagerAlerts(settings.alertmanager_url) if settings.alertmanager_url else None
         )
+        self._pollers = Pollers(
+            settings, ledger=self._ledger, metrics=self._metrics, take_logs=self._take_records
+        )
         self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
         self.inbox = Inbox(self._ledger, tell=self._place)
@@ -76,11 +79,11 @@ class App:
         self.memory = Memory(self._graph)
         self.looks = self._with_eyes()
         self.watch = Watch(self._ledger, look=self.looks, announce=self._announce, clock=now)
-        self.looks.know = self.watch.know
         self._announcer = self._with_voice()
         self.listeners.append(self._announcer.tell)
         self.collection = collection(settings, self._own.registry)
-        self._pollers = Pollers(settings, ledger=self._ledger, take_logs=self._take_records)
+        self._pollers.topology.know = self.watch.know
+        self.looks.know = self._pollers.topology.learn
         self.signs = Signs(
             settings,
             metrics=self._metrics,
@@ -99,6 +102,7 @@ class App:
             traces=Buffer(budget_bytes=TRACE_BYTES),
             logs=Buffer(budget_bytes=LOG_BYTES),
             step=timedelta(seconds=self._settings.scrape_interval_s),
+            topology=self._pollers.topology.stated,
         )
 
     def _with_eyes(self) -> Looks:

@@ -137,6 +137,21 @@ class KubernetesShape(Strict):
     namespace: str = Field(default="", pattern=r"^[a-z0-9-]{0,63}$")
 
 
+class CallMetricShape(Strict):
+    """A counter of calls with a label for each end."""
+
+    metric: str = Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$")
+    caller: str = Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+    callee: str = Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")
+
+
+class TopologyShape(Strict):
+    """Who tells who calls whom, beside the metrics that are known and traces."""
+
+    file: Path | None = None
+    call_metrics: list[CallMetricShape] = Field(default=[], max_length=50)
+
+
 class StepShape(Strict):
     """One step of sampling; without `up_to` it holds for every rate above."""
 
@@ -185,6 +200,7 @@ class SourcesShape(Strict):
     metrics: list[ServerShape] = []
     logs: list[Annotated[FilesShape | LokiShape, Field(discriminator="kind")]] = []
     changes: list[Annotated[GitShape | KubernetesShape, Field(discriminator="kind")]] = []
+    topology: TopologyShape = TopologyShape()
     collector: CollectorShape = CollectorShape()
 
     @model_validator(mode="after")
