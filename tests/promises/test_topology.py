@@ -9,14 +9,17 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from opsmith.backends.metrics.recorded import RecordedMetrics
+from opsmith.backends.metrics.prometheus import PrometheusMetrics
 from opsmith.backends.state.files import FileStates
+from opsmith.backends.wire.http import HttpWire
 from opsmith.cli.main import opsmith
-from opsmith.errors import BadInput
+from opsmith.errors import BadInput, Unreachable
 from opsmith.flows.learn_topology import TopologyKeeper
+from opsmith.ingest.label_rules import describe
 from opsmith.ingest.topology_metrics import KNOWN, CallMetric
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.topology import Edge, EdgeKind, Topology
+from opsmith.seams.wire import Access
 from tests.promises import real_prometheus
 
 CALLS = (
@@ -42,8 +45,7 @@ def recording() -> str:
 @pytest.fixture
 def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The settings of a real Prometheus and a topology file."""
-    monkeypatch.setattr(real_prometheus, "RECORDING", recording())
-    data, port = real_prometheus.filled(tmp_path), real_prometheus.free_port()
+    data, port = real_prometheus.filled(tmp_path, recording()), real_prometheus.free_port()
     server = real_prometheus.started(tmp_path, data, port)
     file = tmp_path / "topology.json"
     stated = {"source": "service:mail", "target": "external:smtp", "kind": "calls"}
@@ -139,14 +141,19 @@ def test_a_call_metric_is_never_a_query(metric: str, label: str) -> None:
         CallMetric(metric=metric, caller=label, callee="ok")
 
 
-async def test_a_server_that_rejects_the_question_is_told(tmp_path: Path) -> None:
+async def test_a_server_that_is_gone_is_told_after_the_file_was_read(tmp_path: Path) -> None:
+    file = tmp_path / "topology.json"
+    file.write_text(json.dumps({"edges": [{"source": "service:a", "target": "service:b"}]}))
     asked = TopologyKeeper(
-        metrics=RecordedMetrics(()),
+        metrics=PrometheusMetrics(
+            HttpWire(Access(url="http://127.0.0.1:1", retries=0)), describe=describe
+        ),
         calls=KNOWN,
-        file=None,
+        file=file,
         store=FileStates(tmp_path),
         clock=lambda: NOW,
     )
 
-    with pytest.raises(BadInput):
+    with pytest.raises(Unreachable):
         await asked.step()
+    assert asked.stated() is not None
