@@ -8,7 +8,7 @@ from functools import cache
 
 from opsmith.parse.evidence import CHANGES, Guess, guess
 from opsmith.parse.lexicon import STRONG, joints, phrase
-from opsmith.parse.spans import Tagger
+from opsmith.parse.spans import Tagger, pattern
 
 _CONDITIONAL = frozenset({"if", "unless", "wait"})
 _SOFT = frozenset({"comma", "and", "also", "while"})
@@ -50,6 +50,8 @@ def segments(text: str) -> list[Segment]:
     marks: list[str] = []
     place = 0
     for match in _joint().finditer(text):
+        if _in_list(text, match):
+            continue
         piece = text[place : match.start()].strip()
         if piece:
             found.append(Segment(text=piece, marks=tuple(marks)))
@@ -58,6 +60,9 @@ def segments(text: str) -> list[Segment]:
         place = match.end()
     if text[place:].strip():
         found.append(Segment(text=text[place:].strip(), marks=tuple(marks)))
+    elif "then" in marks and len(found) > 1 and not found[-1].has("stop"):
+        # "silence it and drain it afterwards": said at the end, meant before.
+        found[-1] = replace(found[-1], marks=(*found[-1].marks, "then"))
     whole = _names_back(_with_suffixes(found))
     return [replace(segment, guess=guess(segment.text)) for segment in whole]
 
@@ -75,6 +80,14 @@ def _names_back(found: list[Segment]) -> list[Segment]:
         else:
             ready.append(segment)
     return ready
+
+
+def _in_list(text: str, match: re.Match[str]) -> bool:
+    """Whether "and" stands between two names of one kind: a list, not a joint."""
+    before, after = text[max(0, match.start() - 2) : match.start()], text[match.end() :][:2]
+    if not (match.lastgroup or "").startswith("and") or not (before and after):
+        return False
+    return bool(_NAME.fullmatch(before) and _NAME.fullmatch(after)) and before[0] == after[0]
 
 
 @cache
@@ -120,6 +133,7 @@ def steps(text: str, tagger: Tagger) -> list[Step]:
     return _ordered(_joined(_conditions_split(segments(text)), tagger))
 
 
+_NAME = pattern("<thing>")
 _ACTION = phrase("clauses", "action")
 _CONDITION_END = phrase("clauses", "condition_end")
 _NAME_THEN_VERB = phrase("clauses", "name_then_verb")
@@ -222,8 +236,7 @@ class _Weave:
         elif segment.has("because") and self.made:
             return
         elif step := self._step(segment, marks):
-            self._drop_statement(step)
-            self.made.append(step)
+            self.made.append(self._with_statement(step))
             self.lead, self.condition, self.negated = "", "", False
         elif self.made and not self.condition:
             last = self.made[-1]
@@ -232,12 +245,13 @@ class _Weave:
             self.lead = f"{self.lead} {segment.text}".strip()
             self.marks = marks
 
-    def _drop_statement(self, step: Step) -> None:
+    def _with_statement(self, step: Step) -> Step:
         """`latency is up. Investigate why`: the first sentence only says what to look into."""
         last = self.made[-1] if self.made else None
-        if last and step.guess.intent == "diagnose_incident" and not last.guess.strong:
-            self.made.pop()
-            self.lead = f"{last.text} {self.lead}".strip()
+        if last is None or last.condition or not _is_about(step, last):
+            return step
+        self.made.pop()
+        return replace(step, text=f"{last.text} , {step.text}", mark=last.mark)
 
     def finish(self) -> list[Step]:
         """The steps; a text that only states something is read as a whole."""
@@ -258,7 +272,9 @@ class _Weave:
                 self.made[-1], condition=segment.text, negated=segment.has("unless")
             )
             return
-        self.condition, self.negated = segment.text, segment.has("unless")
+        # "X 要是 ... 就": what is spoken of stands before the "if".
+        topic, self.lead = (self.lead, "") if not self.made else ("", self.lead)
+        self.condition, self.negated = f"{topic} {segment.text}".strip(), segment.has("unless")
         self.marks = tuple(mark for mark in marks if mark not in _CONDITIONAL)
 
     def _step(self, segment: Segment, marks: tuple[str, ...]) -> Step | None:
@@ -313,6 +329,13 @@ class _Weave:
 
     def _kinds(self, text: str) -> set[str]:
         return {span.kind for span in self.tagger.within(text)}
+
+
+def _is_about(step: Step, last: Step) -> bool:
+    """Whether the step before only states what this one asks about."""
+    if step.guess.intent == "diagnose_incident":
+        return not last.guess.strong
+    return step.guess.intent == "explain_alert" and last.guess.stated
 
 
 # Intents that take in whatever follows without a verb of its own.

@@ -30,6 +30,9 @@ _ONE_SUBJECT = frozenset(
         "explain_alert",
     }
 )
+_ONE_AFTER_THE_OTHER = frozenset(
+    {("drain_node", "run_command_on_hosts"), ("diagnose_incident", "create_report")}
+)
 # Changes whose words can give no time but that of doing them.
 _DONE_AT_ONCE = CHANGES - {"rollback_release", "silence_alert", "clean_logs"}
 _KINDS = {
@@ -126,7 +129,9 @@ class Composer:
             and self.drafts[-1].intent in CHANGES
             and bool(_VERIFIES.search(step.text))
         )
-        if step.mark == "then" or verifying:
+        if self._follows(step):
+            self._needs, self._branch = {len(self.drafts) - 1}, None
+        elif step.mark == "then" or verifying:
             self._needs = self._base = set(self._group) or self._needs
             self._group, self._branch = [], None
         elif step.mark == "else" and (self._branch or self._answerable()):
@@ -140,6 +145,14 @@ class Composer:
             self._branch = None
             self._needs = set() if step.mark == "stop" else set(self._base)
             self._base = set(self._needs)
+
+    def _follows(self, step: Step) -> bool:
+        """Whether "and" means "then": work on what was drained, a report on what was diagnosed."""
+        if step.mark != "and" or not self.drafts or step.condition:
+            return False
+        pair = (self.drafts[-1].intent, step.guess.intent)
+        named = {span.kind for span in self.tagger.within(step.text)} & {"svc", "host", "grp"}
+        return pair in _ONE_AFTER_THE_OTHER and not named
 
     def _answerable(self) -> bool:
         """Whether the task before answers yes or no: `is kafka healthy? If not, ...`."""

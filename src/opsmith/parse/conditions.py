@@ -59,6 +59,8 @@ def finding_of(text: str, tagger: Tagger, drafts: list[Draft]) -> Finding | None
     if words.first("metric") or words.first("thr"):
         return _measured(words, text, drafts)
     names_target = bool(words.every("svc", "host", "grp", "name"))
+    if names_target and (_says("odd", text) or (words.first("win") and _says("anomalous", text))):
+        return Finding(found="breach", check="detect_anomaly")
     if drafts and not names_target:
         return _of_sibling(text, drafts) or _of_task_before(text, drafts)
     if _says("unhealthy", text) or _says("healthy", text):
@@ -101,8 +103,8 @@ def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
 def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
     place = len(drafts) - 1
     before = drafts[place].intent
-    for word, found in _READINGS.get(before, ()):
-        if _says(word, text):
+    for word, found in (("yes", POSITIVE.get(before)), *_READINGS.get(before, ())):
+        if found and _says(word, text):
             return Finding(found=found, source=place)
     if _says("failure", text):
         return Finding(found="failure", source=place)

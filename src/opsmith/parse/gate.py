@@ -6,7 +6,7 @@ from opsmith.nouns.task import DecidedBy, Decision, RefusalKind, Refused, Risk
 from opsmith.parse.commands import refusal_of, risk_of
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES, Guess
-from opsmith.parse.lexicon import safety
+from opsmith.parse.lexicon import phrase, safety
 from opsmith.parse.normalise import Plain
 from opsmith.parse.slots import Words
 from opsmith.parse.spans import Tagger
@@ -28,6 +28,7 @@ _ELSEWHERE = {
 _QUOTES_ARE_DATA = frozenset(
     {"explain_alert", "search_logs", "diagnose_incident", "create_report"}
 )
+_TOLD = phrase("slots", "quoted_speech")
 _NARROW = ("svc", "host", "grp", "alert", "name", "unknown")
 
 
@@ -83,7 +84,9 @@ def _fault(draft: Draft, plain: Plain, tagger: Tagger) -> str | None:
         if never:
             return f"the command is never run: {never}"
     quote = words.first("quote")
-    if isinstance(quote, str) and draft.intent not in _QUOTES_ARE_DATA and _looks_run(quote):
+    told = bool(_TOLD.search(draft.text)) and draft.intent not in CHANGES
+    data = told or draft.intent in _QUOTES_ARE_DATA
+    if isinstance(quote, str) and not data and _looks_run(quote):
         return _REASONS["chaining"]
     if draft.intent not in CHANGES:
         return None

@@ -197,6 +197,7 @@ def tag_names(tagger: Tagger, finder: NameFinder) -> None:
     tagger.tag(finder.simple, finder.read_service)
     for compiled in finder.groups:
         tagger.tag(compiled, finder.read_group)
+    tagger.tag(finder.listed_stem, finder.read_stem)
     _tag_environments(tagger, finder.catalogue)
     _tag_open_names(tagger, finder)
 
@@ -220,8 +221,14 @@ class NameFinder:
         self.catalogue = catalogue
         self.spoken = spoken_names(catalogue)
         self.shared = shared_words(catalogue)
+        self.words = frozenset(
+            word
+            for name in (*self.spoken, *catalogue.host_groups, *catalogue.namespaces)
+            for word in name.lower().split()
+        )
         self.stems = stems(catalogue)
         self.stem = _alternatives(self.stems, "")
+        self.listed_stem = _listed(self.stems)
         every = {*self.spoken, *self.shared}
         self.compound = _alternatives({word for word in every if _compound(word)}, _TAIL)
         self.simple = _alternatives({word for word in every if not _compound(word)}, _TAIL)
@@ -248,7 +255,7 @@ class NameFinder:
 
     def read_stem(self, match: re.Match[str]) -> Found:
         """A service by the stem of its alias."""
-        return Found(kind="svc", value=self.stems[match[2]])
+        return Found(kind="svc", value=self.stems[next(g for g in match.groups() if g)])
 
     def read_group(self, match: re.Match[str]) -> Found:
         """A host group."""
@@ -295,6 +302,19 @@ def _alternatives(words: Iterable[str], tail: str, *, lead: str = "()") -> re.Pa
         return re.compile(r"(?!)()()")
     either = "|".join(re.escape(word) for word in longest_first)
     return pattern(rf"{lead}(?<![\w-])({either}){tail}(?:['’]s?(?![a-z]))?(?![\w-])")
+
+
+def _listed(stems: Iterable[str]) -> re.Pattern[str]:
+    """Stems that stand in one list with a service: "支付、网关"."""
+    either = "|".join(re.escape(stem) for stem in sorted(stems, key=len, reverse=True)) or "(?!)"
+    return (
+        pattern(
+            rf"()({either})(?= ?(?:(?:{either})|[、,和与及跟])*[、,和与及跟] ?<svc>)"
+            rf"|(?<=<svc>[、和与及跟])()({either})"
+        )
+        if stems
+        else re.compile(r"(?!)()()")
+    )
 
 
 def _read_namespace(match: re.Match[str]) -> Found | None:

@@ -34,6 +34,7 @@ from opsmith.parse.schema import TaskSchema
 from opsmith.parse.schema_check import faults_of
 from opsmith.parse.second import SecondOpinion, second_opinion
 from opsmith.parse.spans import Tagger
+from opsmith.parse.spelling import mend
 from opsmith.parse.thresholds import tag_thresholds
 from opsmith.parse.times import tag_clocks, tag_durations, zone_of
 from opsmith.seams.intent import Intents
@@ -86,6 +87,7 @@ class SentenceReader:
         """Run every lexer, the ones that must not be misread by others first."""
         tagger = Tagger(plain.text)
         tag_literals(tagger)
+        tagger.text = mend(tagger.text, self._finder.words)
         tag_clocks(tagger)
         tag_thresholds(tagger)
         tag_durations(tagger)
@@ -112,6 +114,8 @@ class SentenceReader:
             decision = Decision(by=DecidedBy.DIALOGUE, why=again.why)
         else:
             second = self._second(found, tagger, named=bool(kinds & _OPS_KINDS))
+            if second and second.elsewhere:
+                return refuse(RefusalKind.OUT_OF_SCOPE, second.decision.why)
             if second and second.change:
                 return _is_it(second, chinese=plain.chinese)
             found, decision = (

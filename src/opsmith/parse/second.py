@@ -18,6 +18,9 @@ _SURER = 0.9
 # Without any name of a system in the sentence, the model must be surer than its own threshold.
 _SURE_WITHOUT_NAME = 0.8
 _WEAK = NOUN + 0.5
+OUT_OF_SCOPE = "out_of_scope"
+# Read from words that are used of anything ("show", "plot", "report").
+_EVERYDAY = frozenset({"query_metric", "create_report"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +28,13 @@ class SecondOpinion:
     """What a model made of a sentence that rules left open.
 
     steps: to take instead of theirs. change: an intent that the model sees and rules do not,
-        which is never acted on, only asked about. decision: for the record.
+        which is never acted on, only asked about. elsewhere: this is no work on a system.
+    decision: for the record.
     """
 
     steps: tuple[Step, ...] = ()
     change: str = ""
+    elsewhere: bool = False
     decision: Decision
 
 
@@ -38,17 +43,24 @@ def second_opinion(
 ) -> SecondOpinion | None:
     """Ask the model about a sentence in which rules found nothing, or only a noun; else None.
 
+    Where the sentence names nothing at all, it is also asked whether this is work on a system.
+
     named: the sentence names something that opsmith operates. Quotations and commands are not
     shown to the model: they are data.
     """
-    weak = found[0].guess if len(found) == 1 else None
-    if found and (weak is None or weak.points > _WEAK or weak.intent in CHANGES):
-        return None
-    if found and found[0].condition:
-        return None
-    text = _shown(tagger)
+    weak = found[0].guess if len(found) == 1 and not found[0].condition else None
+    undecided = not found or (
+        weak is not None and weak.points <= _WEAK and weak.intent not in CHANGES
+    )
+    text = _shown(tagger) if undecided or not named else ""
     (opinion,) = model.opinions([text]) if text else (None,)
-    if opinion is None or opinion.intent is None or opinion.intent not in known:
+    if opinion is None or opinion.intent is None:
+        return None
+    if opinion.intent == OUT_OF_SCOPE:
+        everyday = found and all(step.guess.intent in _EVERYDAY for step in found)
+        elsewhere = everyday and not named and opinion.probability >= _SURER
+        return SecondOpinion(elsewhere=True, decision=_decision(opinion)) if elsewhere else None
+    if not undecided or opinion.intent not in known:
         return None
     if opinion.intent in CHANGES:
         return None if found else SecondOpinion(change=opinion.intent, decision=_decision(opinion))

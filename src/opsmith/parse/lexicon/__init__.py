@@ -158,6 +158,18 @@ def stop_words() -> frozenset[str]:
 
 
 @cache
+def spelling_words() -> frozenset[str]:
+    """Words for reading that slips are mended to."""
+    return frozenset(_text("spelling.txt").partition("\n")[2].split())
+
+
+@cache
+def short_forms() -> Mapping[str, str]:
+    """Short forms in writing -> the word."""
+    return cast("Mapping[str, str]", tomllib.loads(_text("short_forms.toml")))
+
+
+@cache
 def command_words() -> CommandWords:
     """The programs of `commands.toml`."""
     table = cast("_CommandTable", tomllib.loads(_text("commands.toml")))
