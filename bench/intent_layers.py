@@ -40,8 +40,12 @@ def main() -> None:
     start = time.process_time()
     fit(encoder, head, tokens, [(text, labels.index(intent)) for text, intent in train], args)
     seconds = time.process_time() - start
-    right = [labels[best] == intent for best, (_, intent) in zip(
-        predict(encoder, head, tokens, [text for text, _ in val]), val, strict=True)]
+    right = [
+        labels[best] == intent
+        for best, (_, intent) in zip(
+            predict(encoder, head, tokens, [text for text, _ in val]), val, strict=True
+        )
+    ]
     trainable = sum(p.numel() for p in encoder.parameters() if p.requires_grad)
     print(f"{len(train)} sentences, {len(labels)} intents, {args.epochs} epochs")
     print(f"trainable in the layers  {trainable}")
