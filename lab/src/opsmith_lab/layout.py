@@ -57,6 +57,10 @@ SERVICES: dict[str, Spec] = {
 # What each server beside the services is, in the entity types of opsmith.
 STORES: dict[str, str] = {"postgres": "database", "valkey": "cache", "orders": "queue"}
 
+# Who comes, and what there is to buy.
+USERS = 60
+PRODUCTS = 100
+
 # Where users come in; the service level objectives are watched here.
 ENTRANCE = "frontend"
 

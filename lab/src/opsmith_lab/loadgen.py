@@ -13,10 +13,8 @@ from pathlib import Path
 import click
 import httpx
 
-from opsmith_lab.layout import ENTRANCE, Lab
+from opsmith_lab.layout import ENTRANCE, PRODUCTS, USERS, Lab
 
-USERS = 60
-PRODUCTS = 100
 PATIENCE_S = 10.0
 # More than this many at once are turned away by the generator, not by the shop.
 MOST_AT_ONCE = 150

@@ -17,6 +17,8 @@ from opsmith.localise.findings import Findings
 from opsmith.localise.gaps import named_callees
 from opsmith.localise.novelty import NOISE_G, Side, compare
 from opsmith.localise.periods import Periods, moment
+from opsmith.localise.repeats import given_up, repeats
+from opsmith.localise.restarts import starts
 from opsmith.localise.scene import Scene
 from opsmith.localise.traces import CLIENT, Traces
 from opsmith.nouns.diagnosis import Channel, Evidence
@@ -48,11 +50,12 @@ def failures(scene: Scene) -> Findings:
     """Blame those in whom failures begin; strength is the score of the rise over `NOISE_G`.
 
     Features: `edge`, the strength of failures that the callee did not see; `pool`, of calls
-    refused by a full pool.
+    refused by a full pool; `repeats`, how often a caller repeats each call after a failure.
     """
     strength: defaultdict[Entity, float] = defaultdict(float)
     evidence: defaultdict[Entity, list[Evidence]] = defaultdict(list)
     features: dict[str, dict[Entity, float]] = {"edge": {}, "pool": {}}
+    features["repeats"] = repeats_by_entity(scene)
     for charge in charges(scene):
         found = charge.share * charge.count.score / NOISE_G
         strength[charge.entity] = max(strength[charge.entity], found)
@@ -93,15 +96,29 @@ def charges(scene: Scene) -> Iterator[Charge]:
             continue
         what = f"calls from {owner} to {callee} that failed without {callee} failing"
         edge = Entity.edge(owner.name, callee.name)
-        yield Charge(entity=callee, count=count, what=what, share=CALLEE_SHARE, column="edge")
+        # A callee that was not there is the reason; else it may as well be the way to it.
+        theirs, between = (1.0, CALLEE_SHARE) if starts(scene, callee) else (CALLEE_SHARE, 1.0)
+        yield Charge(entity=callee, count=count, what=what, share=theirs, column="edge")
         if scene.edges_may_be_blamed():
-            yield Charge(entity=edge, count=count, what=what, column="edge")
+            yield Charge(entity=edge, count=count, what=what, share=between, column="edge")
     for owner, count in full_pools(scene.traces, periods).items():
         what = f"operations of {owner} that found its pool exhausted"
         yield Charge(entity=owner, count=count, what=what, column="pool")
     for owner, count in error_lines(scene.recording.logs, periods).items():
         what = f"slots of {SLOT_S:.0f} s with error lines of {owner} outside any trace"
         yield Charge(entity=owner, count=count, what=what)
+
+
+def repeats_by_entity(scene: Scene) -> dict[Entity, float]:
+    """Repeats a call of each caller that storms, and of the edge that it storms over."""
+    found: dict[Entity, float] = {}
+    if scene.traces is None or scene.periods is None or not scene.traces.spans.failed.any():
+        return found
+    names, called = called_by(scene.traces)
+    for (caller, callee), often in repeats(scene.traces, scene.periods, names, called).items():
+        found[caller] = max(found.get(caller, 0.0), often)
+        found[Entity.edge(caller.name, callee.name)] = often
+    return found
 
 
 def own_failures(
@@ -115,7 +132,7 @@ def own_failures(
     failed_below = np.bincount(traces.parent[failed & (traces.parent >= 0)], minlength=len(failed))
     names, called = called_by(traces)
     began = failed & (failed_below == 0)
-    callee = np.where(refused(traces), -1, called)
+    callee = np.where(refused(traces) | given_up(traces), -1, called)
     kind = spans.entity.astype(np.int64) * (len(names) + 1) + callee + 1
     found = {}
     for group, count in counted(traces, periods, kind, began).items():

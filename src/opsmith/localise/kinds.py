@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsmith.localise.findings import Findings
+from opsmith.localise.restarts import LOOP, killed_for_memory, starts
 from opsmith.localise.scene import Scene
+from opsmith.localise.stores import SURGE, cache_lost, disk_filled, largest_rise
+from opsmith.localise.weighing import weight_of
 from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.diagnosis import Channel
 from opsmith.nouns.entity import Entity, EntityKind
-from opsmith.nouns.series import Aspect, MetricKind, Series
+from opsmith.nouns.series import Aspect, MetricKind
 from opsmith.nouns.signals import Change, ChangeKind
 
 # Strength from which a piece of evidence counts as there at all.
@@ -26,12 +29,8 @@ NEAR_CHANGE = 0.05
 # Memory that rises at this share of at least so many samples climbs; a sudden need rises once.
 STEADY_SHARE = 0.4
 LEAST_STEPS = 4
-# A share of calls this many times what it was is a surge, and a store's hits this much fewer.
-SURGE = 2.0
-SURGE_NOISE_Z = 6.0
 # OpenTelemetry log data model: severity numbers from here on are errors.
 ERROR_SEVERITY = 17
-FULL_DISK = 0.95
 DEPLOYS = {ChangeKind.DEPLOY, ChangeKind.INFRA, ChangeKind.SCALE, ChangeKind.OTHER}
 
 
@@ -51,6 +50,7 @@ class Signs:
     slow_edges: float
     slow_itself: float
     change: float
+    repeats: float
 
 
 def kind_of(scene: Scene, findings: Sequence[Findings], entity: Entity) -> CauseKind:
@@ -64,7 +64,9 @@ def kind_of(scene: Scene, findings: Sequence[Findings], entity: Entity) -> Cause
 
 
 def edge_kind(signs: Signs) -> CauseKind:
-    """An edge is slow or cut."""
+    """An edge is stormed by its caller, slow or cut."""
+    if signs.repeats > 0.0:
+        return CauseKind.RETRY_STORM
     if max(signs.edge_failing, signs.failing) > signs.slow_edges:
         return CauseKind.NETWORK_RESETS
     return CauseKind.DEPENDENCY_SLOW if signs.slow_edges > 0.0 else CauseKind.UNKNOWN
@@ -96,6 +98,7 @@ def read_signs(findings: Sequence[Findings], entity: Entity) -> Signs:
         slow_edges=max(edges, of("edge_gap.edges_in")),
         slow_itself=of("edge_gap.own_time"),
         change=strength.get(Channel.CHANGE, 0.0),
+        repeats=of("errors.repeats"),
     )
 
 
@@ -108,34 +111,34 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
     failing = max(weight_of(signs.failing), behaviour if raises(scene, entity) else 0.0)
     slow = max(weight_of(signs.slow_edges), weight_of(signs.slow_itself))
     cpu, memory = weight_of(signs.cpu), weight_of(signs.memory)
-    restarts = weight_of(signs.restarts)
+    begun = starts(scene, entity)
+    restarts = max(weight_of(signs.restarts), weight_of(float(begun)) if begun >= LOOP else 0.0)
     deploy, config = changed(scene, signs, entity)
     trouble = max(failing, behaviour, slow)
-    # What changed just before is why the resources ran out, too.
-    ill = max(trouble, cpu, memory) if signs.change >= THERE else trouble
-    full = disk_is_full(scene, entity)
+    pool = together(weight_of(signs.pool), failing + behaviour + slow)
+    needy = trouble + (cpu if cpu >= THERE else 0.0)
     argued = {
         CauseKind.CPU_SATURATED: cpu + (slow if cpu >= THERE else 0.0),
-        CauseKind.CRASH_LOOP: restarts,
-        CauseKind.POOL_EXHAUSTED: together(weight_of(signs.pool), failing + behaviour + slow),
-        CauseKind.DISK_FULL: (weight_of(signs.disk) + trouble) if full else 0.0,
+        CauseKind.CRASH_LOOP: together(restarts, trouble),
+        CauseKind.POOL_EXHAUSTED: pool,
+        CauseKind.DISK_FULL: together(disk_filled(scene, signs.disk, entity), trouble),
         CauseKind.DEPENDENCY_SLOW: weight_of(signs.slow_edges),
         CauseKind.CODE_EXCEPTION: failing,
         CauseKind.CODE_EARLY_RETURN: weight_of(signs.early_end) if failing < THERE else 0.0,
-        CauseKind.DEPLOY_BAD: together(deploy, ill),
-        CauseKind.CONFIG_BAD: together(config, ill),
-        CauseKind.CACHE_STAMPEDE: cache_lost(scene, entity),
+        CauseKind.CACHE_STAMPEDE: together(cache_lost(scene, entity), needy),
+        CauseKind.RETRY_STORM: together(weight_of(signs.repeats), needy),
         CauseKind.TRAFFIC_SURGE: surge(scene, entity),
     }
+    if killed_for_memory(scene, entity):
+        argued[CauseKind.CRASH_LOOP] = 0.0
     climbs = steady_climb(scene, entity)
     argued[CauseKind.MEMORY_LEAK] = together(memory, restarts + trouble) if climbs else 0.0
     argued[CauseKind.MEMORY_OOM] = memory + restarts if memory >= THERE <= restarts else 0.0
+    # What changed just before is why all the rest came about.
+    ill = max(*argued.values(), trouble) if signs.change >= THERE else trouble
+    argued[CauseKind.DEPLOY_BAD] = together(deploy, ill)
+    argued[CauseKind.CONFIG_BAD] = together(config, ill)
     return argued
-
-
-def weight_of(strength: float) -> float:
-    """log(1 + s²): nothing below noise, then the logarithm."""
-    return float(np.log1p(strength**2))
 
 
 def together(one: float, other: float) -> float:
@@ -185,40 +188,6 @@ def steady_climb(scene: Scene, entity: Entity) -> bool:
     return False
 
 
-def disk_is_full(scene: Scene, entity: Entity) -> bool:
-    """Whether a disk ratio of the entity comes near 1."""
-    shifts = scene.shifts
-    return shifts is not None and any(
-        str(one.unit) == "ratio" and float(shifts.high[row]) >= FULL_DISK
-        for row, one in scene.series_of(entity, Aspect.DISK)
-    )
-
-
 def surge(scene: Scene, entity: Entity) -> float:
     """Strength of a rise of the work that arrives, 0 unless it more than doubled."""
     return largest_rise(scene, scene.series_of(entity, Aspect.TRAFFIC))
-
-
-def cache_lost(scene: Scene, entity: Entity) -> float:
-    """Strength of a rise of a cache's misses or evictions, 0 unless they more than doubled."""
-    named = [
-        (row, one)
-        for row, one in scene.series_of(entity, Aspect.CACHE)
-        if any(word in one.name.lower() for word in ("miss", "evict", "expire"))
-    ]
-    return largest_rise(scene, named)
-
-
-def largest_rise(scene: Scene, rows: Sequence[tuple[int, Series]]) -> float:
-    """The largest weight of a series that rose to more than `SURGE` times its level."""
-    shifts = scene.shifts
-    if shifts is None:
-        return 0.0
-    return max(
-        (
-            weight_of(float(shifts.rise_z[row]) / SURGE_NOISE_Z)
-            for row, _ in rows
-            if float(shifts.high[row]) > SURGE * max(float(shifts.before[row]), 0.0)
-        ),
-        default=0.0,
-    )

@@ -24,9 +24,10 @@ from opsmith.localise.diagnose import measure
 from opsmith.localise.kinds import kind_of
 from opsmith.localise.scene import read_scene
 from opsmith.nouns.cause import CauseKind
+from opsmith.nouns.diagnosis import Channel
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.recording import Recording
-from opsmith.nouns.series import Aspect, Series, Unit
+from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
 from opsmith.nouns.signals import Change, ChangeKind, SpanSide
 
 
@@ -178,3 +179,106 @@ def test_a_steady_climb_needs_no_window_but_samples() -> None:
     short = replace(short, times_s=short.times_s[-3:], values=short.values[-3:])
 
     assert kind(recording(series=(short,), window=None)) is CauseKind.UNKNOWN
+
+
+def counter(name: str, before: float, after: float, *labels: tuple[str, str]) -> Series:
+    return line(
+        CART, Aspect.CACHE, before, after, name=name, kind=MetricKind.COUNTER, labels=labels
+    )
+
+
+@pytest.mark.parametrize("in_name", [True, False])
+def test_a_cache_whose_readers_mostly_miss_is_stampeded_whatever_the_load(in_name: bool) -> None:  # noqa: FBT001 - as parametrised
+    def lookups(result: str, before: float, after: float) -> Series:
+        if in_name:
+            return counter(f"keyspace_{result}_total", before, after)
+        return counter("cache_lookups_total", before, after, ("result", result))
+
+    lost = (lookups("hits", 30.0, 1.0), lookups("misses", 2.0, 25.0))
+    busier = (lookups("hits", 30.0, 300.0), lookups("misses", 2.0, 20.0))
+
+    assert kind(recording(series=lost)) is CauseKind.CACHE_STAMPEDE
+    assert kind(recording(series=busier)) is not CauseKind.CACHE_STAMPEDE
+
+
+@pytest.mark.parametrize(
+    ("name", "partner", "before", "after"),
+    [
+        ("container_fs_usage_bytes", "container_fs_limit_bytes", 2.0, 98.0),
+        ("node_filesystem_avail_bytes", "node_filesystem_size_bytes", 90.0, 1.0),
+    ],
+)
+def test_a_disk_is_full_by_its_use_or_by_what_is_left(
+    name: str, partner: str, before: float, after: float
+) -> None:
+    mb = 2.0**20
+
+    def disk(which: str, low: float, high: float) -> Series:
+        unit = Unit.BYTES
+        return line(CART, Aspect.DISK, low * mb, high * mb, name=which, unit=unit, wobble=0.0)
+
+    size = disk(partner, 100.0, 100.0)
+
+    assert kind(traced_with(disk(name, before, after), size)) is CauseKind.DISK_FULL
+    assert kind(traced_with(disk(name, 60.0, 55.0), size)) is CauseKind.CODE_EXCEPTION
+
+
+def traced_with(*series: Series) -> Recording:
+    return traced(failing(error_line=True), series=series)
+
+
+def test_a_full_pool_after_a_changed_setting_is_the_settings_fault() -> None:
+    full = failing(attributes={"db.pool.exhausted": "true"})
+
+    assert kind(traced(full, changes=changed(ChangeKind.CONFIG))) is CauseKind.CONFIG_BAD
+
+
+def storm(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+    """A caller that gives up soon and calls again, while the callee works on."""
+    root = book.span(FRONT, "GET /", at_s, 0.1, failed=ill)
+    served = call(book, root, CART, at_s, failed=ill)
+    for attempt in range(8 if ill else 1):
+        start_s = at_s + 0.002 + 0.002 * attempt
+        out = book.span(
+            CART,
+            "call stock",
+            start_s,
+            0.001 if ill else 0.02,
+            parent=served,
+            failed=ill,
+            side=SpanSide.CLIENT,
+            attributes={"callee": "service:stock"},
+        )
+        book.span(STOCK, "reserve", start_s + 0.0005, 0.018, parent=out)
+
+
+def test_a_caller_that_repeats_what_it_does_not_wait_for_storms() -> None:
+    case = traced(storm)
+    scene = read_scene(case)
+    findings = measure(scene)
+    errors = next(one for one in findings if one.channel is Channel.ERRORS)
+
+    assert kind_of(scene, findings, CART) is CauseKind.RETRY_STORM
+    assert kind_of(scene, findings, Entity.edge("cart", "stock")) is CauseKind.RETRY_STORM
+    assert errors.strength[CART] > errors.strength.get(Entity.edge("cart", "stock"), 0.0)
+
+
+def test_a_callee_that_was_not_there_answers_for_the_calls_that_failed() -> None:
+    edge = Entity.edge("front", "cart")
+
+    def strength(case: Recording) -> tuple[float, float]:
+        found = next(one for one in measure(read_scene(case)) if one.channel is Channel.ERRORS)
+        return found.strength[CART], found.strength[edge]
+
+    theirs, between = strength(traced(cut, series=(restarts(),)))
+    alone_theirs, alone_between = strength(traced(cut))
+
+    assert theirs > between
+    assert alone_theirs < alone_between
+    assert kind(traced(cut, series=(restarts(),))) is CauseKind.CRASH_LOOP
+
+
+def test_a_service_that_its_memory_limit_kills_does_not_crash_by_itself() -> None:
+    kills = replace(counter("container_oom_events_total", 0.0, 0.2), aspect=Aspect.RESTARTS)
+
+    assert kind(traced(cut, series=(restarts(), leak(), kills))) is CauseKind.MEMORY_LEAK

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 from starlette.requests import Request
 
@@ -19,7 +21,7 @@ ASKED_SHARE = 0.3
 
 def routes(process: ShopProcess) -> list[tuple[str, str, Endpoint]]:
     """Lists, single products, and several at once."""
-    del process
+    process.tasks.add(asyncio.get_running_loop().create_task(_warm(process)))
     return [
         ("GET", "/products", listing),
         ("GET", "/products/{number:int}", one),
@@ -71,3 +73,10 @@ async def prices(shop: ShopProcess, request: Request) -> dict[str, object]:
     )
     shop.log.info("priced %d products", len(rows))
     return {"products": rows}
+
+
+async def _warm(shop: ShopProcess) -> None:
+    """Begin with a cache filled by the nightly job, whose computing is not the shop's."""
+    rows = await shop.database.run("SELECT id, name, price, description FROM products")
+    kept = {f"product:{row['id']}": orjson.dumps(row).decode() for row in rows}
+    await shop.cache.keep_all(kept, for_s=CACHED_S)

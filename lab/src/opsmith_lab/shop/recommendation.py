@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 from starlette.requests import Request
 
+from opsmith_lab.layout import PRODUCTS, USERS
 from opsmith_lab.shop.process import ShopProcess
 from opsmith_lab.shop.serve import Endpoint
 from opsmith_lab.shop.work import compute
 
-PRODUCTS = 100
 PICKS = 4
 CACHED_S = 600
 # As in the catalogue: what it would need without its cache, as a share of its quota, and the
@@ -21,7 +22,7 @@ ASKED_SHARE = 0.6
 
 def routes(process: ShopProcess) -> list[tuple[str, str, Endpoint]]:
     """One route: the picks for a user or beside a product."""
-    del process
+    process.tasks.add(asyncio.get_running_loop().create_task(_warm(process)))
     return [("GET", "/recommendations", picks)]
 
 
@@ -37,6 +38,13 @@ async def picks(shop: ShopProcess, request: Request) -> dict[str, object]:
     await shop.cache.keep("trend", str(sum(best) / len(best)), for_s=CACHED_S)
     shop.log.info("recommended %s", ids)
     return {"picks": answer.get("products")}
+
+
+async def _warm(shop: ShopProcess) -> None:
+    """Begin with a cache filled by the nightly job, whose computing is not the shop's."""
+    asked = [*map(str, range(1, PRODUCTS + 1)), *(f"user-{number}" for number in range(USERS))]
+    kept = {f"picks:{seen}": ",".join(map(str, _best(sum(seen.encode()), 0.0))) for seen in asked}
+    await shop.cache.keep_all(kept, for_s=CACHED_S)
 
 
 async def _kept_or_scored(shop: ShopProcess, seen: str) -> list[int]:

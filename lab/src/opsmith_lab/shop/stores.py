@@ -104,6 +104,14 @@ class Cache(Valkey):
         """Keep a value for a while."""
         await self.run("SET", f"{self._owner}:{key}", value, "EX", for_s)
 
+    async def keep_all(self, values: Mapping[str, str], *, for_s: int) -> None:
+        """Keep many values at once, outside of any request."""
+        pipeline = self.client.pipeline(transaction=False)
+        for key, value in values.items():
+            pipeline.set(f"{self._owner}:{key}", value, ex=for_s)
+        with suppress(valkey.RedisError, OSError):
+            await pipeline.execute()
+
     async def drop_kept(self) -> None:
         """Lose everything that this service keeps."""
         with suppress(valkey.RedisError, OSError):
