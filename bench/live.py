@@ -150,7 +150,7 @@ def judged(
     """Compare the verdicts with the truth."""
     fault: Fault = FAULTS[case.fault]
     last = seen[-1] if seen else {}
-    blame, first = (as_object(one.get("blame") or {}) for one in (last, seen[0] if seen else {}))
+    blame, first = (as_object(one.get("cause") or {}) for one in (last, seen[0] if seen else {}))
     told = [str(step) for step in last.get("path") or ()] if seen else []
     at = datetime.fromisoformat(str(seen[0]["found_at"])) if seen else None
     return Outcome(
