@@ -1,0 +1,76 @@
+"""The shop with opsmith watching: a fault leads to its cause with no hand on the keyboard."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.needs_prometheus]
+
+# A busy machine is slow to start, to scrape and to look; nothing here is a measurement.
+PATIENCE_S = 150.0
+PEACE_S = 25.0
+
+
+def opsmith(*words: str, **environment: str) -> str:
+    command = [sys.executable, "-m", "opsmith", *words]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=180,
+        env={**os.environ, **environment},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "lab"
+    load = ("--rps", "6", "--seed", "5", "--scrape", "2")
+    opsmith("lab", "up", "--live", *load, "--data", str(folder))
+    time.sleep(PEACE_S)
+    yield folder
+    opsmith("lab", "down", "--data", str(folder))
+    assert not folder.exists()
+    commands = [" ".join(one.info["cmdline"] or []) for one in psutil.process_iter(["cmdline"])]
+    assert not [command for command in commands if str(folder) in command]
+
+
+def blamed(data: Path, wanted: str) -> dict:
+    """The incident that blames `wanted`, or the last one once patience has ended."""
+    deadline = time.monotonic() + PATIENCE_S
+    last: dict = {}
+    while time.monotonic() < deadline:
+        listed = opsmith("incident", "list", "-o", "json", OPSMITH_DATA_DIR=str(data / "opsmith"))
+        for incident in json.loads(listed):
+            last = incident
+            blame = (incident["verdict"] or {}).get("cause") or {}
+            if blame.get("entity") == wanted:
+                return incident
+        time.sleep(2.0)
+    return last
+
+
+@pytest.mark.parametrize("name", ["disk-full", "bad-config", "bad-deploy"])
+def test_a_fault_in_the_live_shop_leads_to_its_cause_by_itself(name: str, data: Path) -> None:
+    known = {one["name"]: one for one in json.loads(opsmith("lab", "faults", "-o", "json"))}[name]
+
+    opsmith("lab", "fault", name, "--for", "600", "--data", str(data))
+    incident = blamed(data, known["entity"])
+
+    assert incident, "no incident came"
+    assert incident["verdict"]["cause"] == {"entity": known["entity"], "kind": known["kind"]}
+    assert incident["verdict"]["path"] == known["path"]
+    address = json.loads(opsmith("lab", "status", "-o", "json", "--data", str(data)))["opsmith"]
+    report = httpx.get(f"{address}/v1/incidents/{incident['id']}/report.html")
+    assert known["entity"] in report.text
