@@ -6,14 +6,14 @@ It answers what opsmith asks: ReplicaSets, events and Argo Rollouts, in pages, t
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+
+from builders.http import serving
 
 TOKEN = "t0ken"
 
@@ -83,22 +83,15 @@ def event(kind: str, name: str, reason: str, message: str, at: str) -> dict[str,
 def served(cluster: Cluster, folder: Path, *, token: str = TOKEN) -> Iterator[Path]:
     """The kubeconfig of `cluster` while it is served."""
 
-    class Asked(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, told = cluster.answer(self.path, self.headers)
-            content = told if isinstance(told, bytes) else json.dumps(told).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+    def answer(path: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        status, told = cluster.answer(path, headers)
+        return status, json.dumps(told).encode()
 
-        def log_message(self, *_: object) -> None:
-            pass
+    with serving(answer) as url:
+        yield _kubeconfig(folder, url, token)
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
+
+def _kubeconfig(folder: Path, url: str, token: str) -> Path:
     path = folder / "kubeconfig"
     path.write_text(
         yaml.safe_dump(
@@ -109,7 +102,7 @@ def served(cluster: Cluster, folder: Path, *, token: str = TOKEN) -> Iterator[Pa
                 "clusters": [
                     {
                         "name": "test",
-                        "cluster": {"server": f"http://127.0.0.1:{server.server_address[1]}"},
+                        "cluster": {"server": url},
                     }
                 ],
                 "users": [{"name": "ann", "user": {"token": token}}],
@@ -117,9 +110,4 @@ def served(cluster: Cluster, folder: Path, *, token: str = TOKEN) -> Iterator[Pa
             }
         )
     )
-    try:
-        yield path
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return path

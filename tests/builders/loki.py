@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping
 from urllib.parse import parse_qs, urlsplit
 
 Stream = dict[str, str]
@@ -101,29 +98,3 @@ def _fits(stream: Stream, line: str, matchers: Matchers, wanted: str) -> bool:
         if same is (operator == "!="):
             return False
     return re.search(wanted, line) is not None
-
-
-@contextmanager
-def served(loki: Loki) -> Iterator[str]:
-    """The address of `loki` while it is served."""
-
-    class Asked(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, content = loki.answer(self.path, self.headers)
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Asked)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from builders.loki import Loki, served
+from builders.http import serving
+from builders.loki import Loki
 
 from opsmith.errors import BadAnswer, BadInput, Unreachable
 from opsmith.nouns.log_line import LogLine, LogQuery
@@ -72,7 +73,7 @@ async def loki(folder: Path) -> AsyncIterator[Store]:
 
     await write(RECORDS)
     (folder / "password").write_text("word")
-    with served(store) as url:
+    with serving(store.answer) as url:
         source = {
             "name": "loki",
             "kind": "loki",
@@ -125,23 +126,23 @@ async def test_a_selector_holds_for_every_question(tmp_path: Path) -> None:
     store = Loki()
     for env in ("prod", "test"):
         store.push(nanos(BEGIN), {"service_name": "cart", "env": env}, env)
-    with served(store) as url:
+    with serving(store.answer) as url:
         (line,) = await searched(from_loki(url, tmp_path, selector='env="prod"'))
 
     assert line.text == "prod"
 
 
 async def test_the_wrong_tenant_and_a_wrong_selector_are_told(tmp_path: Path) -> None:
-    with served(Loki(tenant="a")) as url, pytest.raises(BadInput, match="let us in"):
+    with serving(Loki(tenant="a").answer) as url, pytest.raises(BadInput, match="let us in"):
         await searched(from_loki(url, tmp_path, tenant="b"))
-    with served(Loki()) as url, pytest.raises(BadInput, match="parse error"):
+    with serving(Loki().answer) as url, pytest.raises(BadInput, match="parse error"):
         await searched(from_loki(url, tmp_path, selector="env=prod"))
 
 
 async def test_a_busy_loki_is_asked_again_and_a_broken_one_is_told(tmp_path: Path) -> None:
     store = Loki()
     store.failing = 1
-    with served(store) as url:
+    with serving(store.answer) as url:
         assert await searched(from_loki(url, tmp_path)) == ()
         store.failing = 9
         with pytest.raises(Unreachable):
@@ -156,7 +157,7 @@ async def test_thousands_of_lines_of_one_moment_neither_stop_nor_loop(tmp_path: 
     for number in range(6_000):
         store.push(nanos(BEGIN), {"service_name": "cart"}, f"line {number}")
     store.push(nanos(BEGIN) - 1_000, {"service_name": "cart"}, "before")
-    with served(store) as url:
+    with serving(store.answer) as url:
         logs = from_loki(url, tmp_path)
         found = await logs.search(
             LogQuery(start=BEGIN - HOUR, end=BEGIN + HOUR, text="before", limit=5)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from opsmith.backends.notify.http import KINDS, HttpNotify
 from opsmith.backends.notify.mail import MailNotify
 from opsmith.errors import BadInput
 from opsmith.seams.notify import Notify
+from opsmith.wiring.yaml_door import checked
 
 
 class Place(BaseModel):
@@ -43,16 +43,7 @@ def places(path: Path | None) -> Mapping[str, Notify]:
     """
     if path is None:
         return {}
-    try:
-        told = Places.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: no YAML ({str(error)[:200]}).") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise BadInput(f"{path}: {where}: {first['msg']}.") from error
+    told = checked(path, Places)
     if len({place.name for place in told.receivers}) < len(told.receivers):
         raise BadInput(f"{path}: two receivers have one name.")
     return {place.name: _opened(place, path) for place in told.receivers}

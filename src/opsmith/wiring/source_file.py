@@ -10,18 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from opsmith.errors import BadInput
 from opsmith.flows.collect import CollectRules
 from opsmith.ingest.collector import Budget
 from opsmith.ingest.folding import FoldingRules
 from opsmith.ingest.thinning import Step, ThinningRules
 from opsmith.nouns.signals import ChangeKind
 from opsmith.seams.wire import Access, Tls
-
-LARGEST_FILE = 1024 * 1024
+from opsmith.wiring.yaml_door import checked
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 # RFC 9110, section 5.6.2: a token; and values without control characters.
@@ -216,17 +213,4 @@ def read(path: Path | None) -> SourcesShape:
 
     Raises `BadInput` with the place of the first thing that is wrong.
     """
-    if path is None:
-        return SourcesShape()
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise BadInput(f"{path}: larger than {LARGEST_FILE} bytes, so no sources file.")
-        return SourcesShape.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path}: no YAML ({str(error)[:200]}).") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        raise BadInput(f"{path}: {where}: {first['msg']}.") from error
+    return SourcesShape() if path is None else checked(path, SourcesShape)
