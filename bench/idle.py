@@ -40,13 +40,14 @@ def samples(at: float, rng: random.Random) -> Iterator[tuple[str, float]]:
     """2,000 series as forty healthy services have them: RED by status, and what they use."""
     for number in range(SERVICES):
         name = f'service="svc-{number}",instance="10.0.0.{number}:80",job="shop"'
-        load = 1000 + 300 * math.sin(at / 7000 + number)
+        # The integral of a rate that swings by a third over two hours.
+        done = at + 0.3 * 1000 * (1 - math.cos(at / 1000 + number))
         for code, share in (("200", 0.97), ("404", 0.02), ("500", 0.001)):
             for path in ("a", "b"):
                 labels = f'{name},code="{code}",path="/{path}"'
-                yield f"http_requests_total{{{labels}}}", int(at * load / 1000 * share)
-        yield f"http_request_duration_seconds_sum{{{name}}}", at * load / 20_000
-        yield f"http_request_duration_seconds_count{{{name}}}", int(at * load / 1000)
+                yield f"http_requests_total{{{labels}}}", int(done * share)
+        yield f"http_request_duration_seconds_sum{{{name}}}", done * 0.05
+        yield f"http_request_duration_seconds_count{{{name}}}", int(done)
         yield f"process_cpu_seconds_total{{{name}}}", at * 0.2
         for what in ("process_resident_memory_bytes", "process_open_fds", "process_threads"):
             yield f"{what}{{{name}}}", 1e6 * (1 + number) + 1000 * rng.random()

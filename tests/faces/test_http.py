@@ -48,13 +48,15 @@ def running(
     )
     thread = threading.Thread(target=server.run)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-        yield client
-    server.should_exit = True
-    thread.join()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture
@@ -257,3 +259,39 @@ def test_what_fires_in_a_maintenance_window_is_written_down_and_opens_no_inciden
 )
 def test_a_wrong_maintenance_window_is_refused(client: httpx.Client, body: object) -> None:
     assert client.post("/v1/maintenance", json=body).status_code == 422
+
+
+def test_a_confirmed_incident_refits_the_ranker_and_is_shown_as_seen_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsmith.wiring.live.TICK_S", 0.1)
+    with running(tmp_path) as client:
+        client.post("/webhook/alertmanager", json=told())
+        first = looked_into(client)
+        client.post(
+            f"/v1/incidents/{first['id']}/confirm",
+            json={"entity": "service:cart", "kind": "pool.exhausted"},
+        )
+        deadline = time.monotonic() + 60
+        while 'refits_total{outcome="kept"} 1.0' not in client.get("/metrics").text:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        client.post("/webhook/alertmanager", json=told(start="2026-01-01T02:00:00Z"))
+        second = looked_into(client)
+        report = client.get(second["report"]).text
+
+    assert (tmp_path / "ranker.json").exists()
+    assert second["id"] != first["id"]
+    assert second["similar"] == [first["id"]]
+    assert "Seen before" in report
+    assert "it was service:cart (pool.exhausted)" in report
+
+
+def looked_into(client: httpx.Client) -> dict[str, object]:
+    """The incident that changed last, once it has a verdict."""
+    for _ in range(200):
+        newest = client.get("/v1/incidents").json()[0]
+        if newest["verdict"] and newest["state"] == "open":
+            return newest
+        time.sleep(0.05)
+    raise AssertionError("never looked into")

@@ -33,6 +33,7 @@ def up(
     from opsmith.http.access import is_loopback
     from opsmith.http.api import create
     from opsmith.wiring.live import App
+    from opsmith.wiring.memory import stay_small
 
     known = settings.load()
     chosen = replace(
@@ -48,6 +49,7 @@ def up(
             f"{host} can be reached from other machines, and callers need show nothing.",
             hint="Set OPSMITH_KEY or OPSMITH_TLS_CLIENT_CA_FILE, or listen on 127.0.0.1.",
         )
+    stay_small()
     app = App(chosen, version=version("opsmith"))
     api = create(app, key=chosen.key, certified=tls.asks_callers(chosen))
     config = uvicorn.Config(api, host=host, port=port, log_level="warning", server_header=False)

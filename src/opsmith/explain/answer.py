@@ -13,7 +13,7 @@ from opsmith.nouns.diagnosis import Path as FaultPath
 from opsmith.nouns.entity import Entity
 
 
-def answer(diagnosis: Diagnosis, *, top: int) -> str:
+def answer(diagnosis: Diagnosis, *, top: int, seen_before: tuple[str, ...] = ()) -> str:
     """The answer with its `top` likeliest causes, as JSON text ending in a line break.
 
     Keys keep their order and numbers are finite, so that the same diagnosis gives the same bytes.
@@ -33,6 +33,7 @@ def answer(diagnosis: Diagnosis, *, top: int) -> str:
         "missing": [
             {"part": clean(lack.part), "what": clean(lack.what)} for lack in diagnosis.missing
         ],
+        "seen_before": [clean(one) for one in seen_before],
     }
     return json.dumps(whole, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 

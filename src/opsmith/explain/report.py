@@ -13,21 +13,24 @@ from opsmith.nouns.recording import Recording
 from opsmith.nouns.report import Report
 
 
-def explain(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Report:
+def explain(
+    diagnosis: Diagnosis, recording: Recording, *, top: int, seen_before: tuple[str, ...] = ()
+) -> Report:
     """Write the report. top: how many of the likeliest causes it shows, at least 1.
 
+    seen_before: confirmed incidents like this one, a sentence each.
     No clock is read: the same inputs give the same bytes.
     """
 
     @cache
     def story() -> Story:
-        return tell(diagnosis, recording, top=top)
+        return tell(diagnosis, recording, top=top, seen_before=seen_before)
 
     return Report(
         write_text=lambda: terminal(story()),
         write_markdown=lambda: _markdown(story()),
         write_html=lambda: _html(story()),
-        write_json=lambda: answer(diagnosis, top=top),
+        write_json=lambda: answer(diagnosis, top=top, seen_before=seen_before),
     )
 
 

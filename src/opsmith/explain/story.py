@@ -175,7 +175,10 @@ class Dismissed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """The whole report. path: cause first, each an entity's `TYPE:NAME`; empty without one."""
+    """The whole report. path: cause first, each an entity's `TYPE:NAME`; empty without one.
+
+    seen_before: confirmed incidents like this one, a sentence each.
+    """
 
     incident: str
     status: Status
@@ -195,3 +198,4 @@ class Story:
     ruled_out: tuple[Dismissed, ...]
     missing: tuple[Lack, ...]
     checks: tuple[Check, ...]
+    seen_before: tuple[str, ...] = ()

@@ -43,7 +43,9 @@ _CHANNELS = {
 }
 
 
-def tell(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Story:
+def tell(
+    diagnosis: Diagnosis, recording: Recording, *, top: int, seen_before: tuple[str, ...] = ()
+) -> Story:
     """The story with the `top` likeliest causes."""
     # Where nothing is ill, the ranking that comes with the answer blames nobody.
     healthy = diagnosis.status is Status.HEALTHY
@@ -78,6 +80,7 @@ def tell(diagnosis: Diagnosis, recording: Recording, *, top: int) -> Story:
             for lack in diagnosis.missing
         ),
         checks=() if healthy else checks(diagnosis, recording, series),
+        seen_before=tuple(sentence(clean(one)) for one in seen_before),
     )
 
 

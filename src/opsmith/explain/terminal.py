@@ -20,6 +20,7 @@ def terminal(story: Story) -> str:
         *_timeline(story),
         *(line for candidate in story.candidates for line in _candidate(candidate)),
         *_left_out(story),
+        *_seen_before(story),
         *_pairs("Ruled out", [(out.entity, out.why) for out in story.ruled_out]),
         *_pairs("Missing data", [(lack.part, lack.what) for lack in story.missing]),
         *_checks(story),
@@ -44,6 +45,13 @@ def _path(story: Story) -> Iterator[str]:
         yield from _wrapped(f"Path  {' → '.join(story.path)}")
         for note in story.path_notes:
             yield from _wrapped(note, "      ")
+
+
+def _seen_before(story: Story) -> Iterator[str]:
+    if story.seen_before:
+        yield from ("", "Seen before")
+        for one in story.seen_before:
+            yield from _wrapped(one, "  - ")
 
 
 def _timeline(story: Story) -> Iterator[str]:

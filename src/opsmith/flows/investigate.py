@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +31,22 @@ class Investigation:
 UNFITTED = Fitted()
 
 
+def _never(diagnosis: Diagnosis) -> tuple[str, ...]:
+    del diagnosis
+    return ()
+
+
 def investigate(
-    folder: Path, *, top: int, path_weights: PathWeights, fitted: Fitted = UNFITTED
+    folder: Path,
+    *,
+    top: int,
+    path_weights: PathWeights,
+    fitted: Fitted = UNFITTED,
+    seen_before: Callable[[Diagnosis], tuple[str, ...]] = _never,
 ) -> Investigation:
     """Read the bundle in `folder`, find its cause, and tell it with the `top` likeliest.
 
+    seen_before: says which confirmed incidents are like one, a sentence each.
     Raises `BadInput` when the folder holds no usable bundle.
     """
     recording = bundle.read(folder)
@@ -50,6 +62,6 @@ def investigate(
         recording=recording,
         scene=scene,
         diagnosis=diagnosis,
-        report=explain(diagnosis, recording, top=top),
+        report=explain(diagnosis, recording, top=top, seen_before=seen_before(diagnosis)),
         sentence=verdict(diagnosis),
     )

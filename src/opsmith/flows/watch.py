@@ -89,6 +89,11 @@ class Watch:
             raise NotFound(f"There is no incident {name[:80]!r}.", hint="See `incident list`.")
         return self._incidents[name]
 
+    def like(self, incident: Incident) -> tuple[Incident, ...]:
+        """The confirmed incidents most like this one, likest first."""
+        confirmed = [i for i in self._incidents.values() if i.confirmed is not None]
+        return tuple(self._incidents[name] for name in similar(incident, confirmed))
+
     async def take(self, episodes: Sequence[Episode]) -> None:
         """Put changed alerts where they belong and look into what is now firing."""
         async with self._taking_turns():
@@ -303,8 +308,8 @@ class Watch:
             if incident.state in ENDED:
                 return
             seen = replace(incident, verdict=verdict)
-            confirmed = [i for i in self._incidents.values() if i.confirmed is not None]
-            await self._keep([replace(seen, similar=similar(seen, confirmed))])
+            alike = tuple(one.id for one in self.like(seen))
+            await self._keep([replace(seen, similar=alike)])
 
 
 def _holding(fingerprint: str, incidents: Iterable[Incident]) -> Incident | None:

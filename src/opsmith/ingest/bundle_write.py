@@ -63,10 +63,16 @@ def openmetrics_lines(found: Iterable[Series]) -> Iterable[str]:
     Each metric's samples stand together, as the format demands; the types are left to the
     reader, who knows the naming rules.
     """
+    clock: dict[bytes, list[str]] = {}  # the series of one query share their times
     for one in sorted(found, key=lambda series: (series.name, series.labels)):
         known = ~np.isnan(one.values)
-        for at, value in zip(one.times_s[known].tolist(), one.values[known].tolist(), strict=True):
-            yield f"{one.key} {value!r} {at:.3f}\n"
+        times_s = one.times_s[known]
+        told = clock.setdefault(times_s.tobytes(), [])
+        if not told:
+            told += [f" {at:.3f}\n" for at in times_s.tolist()]
+        key = f"{one.key} "
+        values = map(repr, one.values[known].tolist())
+        yield "".join([f"{key}{value}{at}" for value, at in zip(values, told, strict=True)])
     yield "# EOF\n"
 
 

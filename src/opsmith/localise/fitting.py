@@ -65,7 +65,9 @@ def refit(history: Sequence[Solved], shipped: Ranker, *, seed: int) -> Fitted:
     if not tables:
         raise BadInput("No solved incident names a cause that is a candidate in its recording.")
     storms = [one for one in tables if one.table.storm]
-    forests = (fit_forest(storms, GROWTH_OF_ONE, seed=seed),) if storms else ()
+    # Fewer candidates than two leaves hold cannot be told apart by a tree.
+    grows = sum(len(one.table.entities) for one in storms) >= 2 * GROWTH_OF_ONE.fewest_in_leaf
+    forests = (fit_forest(storms, GROWTH_OF_ONE, seed=seed),) if grows else ()
     measured = [(strengths(one.table, MEASURING), _is_cause(one)) for one in tables]
     weights = fit_weights(measured, len(MEASURING))
     return Fitted(
@@ -75,7 +77,7 @@ def refit(history: Sequence[Solved], shipped: Ranker, *, seed: int) -> Fitted:
                 name: round(float(w), 4) for name, w in zip(MEASURING, weights, strict=True)
             },
             forests=(*shipped.forests, *forests),
-            temperature=REFITTED_TEMPERATURE if storms else shipped.temperature,
+            temperature=REFITTED_TEMPERATURE if forests else shipped.temperature,
             origin=f"{shipped.origin}; refitted on {len(tables)} solved incidents",
         ),
     )

@@ -33,6 +33,7 @@ from opsmith.settings import Settings
 from opsmith.wiring.collection import collection
 from opsmith.wiring.graph import open_graph
 from opsmith.wiring.healing import Healing
+from opsmith.wiring.lessons import Lessons
 from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
@@ -83,7 +84,8 @@ class App:
         self.listeners.append(self._announcer.tell)
         self.collection = collection(settings, self._own.registry)
         self._pollers.topology.know = self.watch.know
-        self.looks.know = self._pollers.topology.learn
+        self.looks.know, self.looks.like = self._pollers.topology.learn, self.watch.like
+        self.lessons = Lessons(settings, ledger=self._ledger)
         self.signs = Signs(
             settings,
             metrics=self._metrics,
@@ -150,6 +152,7 @@ class App:
         await self._troubles.stop()
         await self.healing.close()
         await self.signs.close()
+        await self.lessons.close()
         await self.watch.close()
         await self._announcer.close()
         await self._pollers.close()
@@ -206,6 +209,8 @@ class App:
             self._own.stream_skipped.set(self._stream.skipped)
         self._own.looks.set(self.looks.done)
         self._own.look_seconds.set(self.looks.seconds)
+        for outcome, count in self.lessons.refits.items():
+            self._own.refits.labels(outcome).set(count)
         self._own.failed_looks.set(self.watch.failed_looks)
         self.signs.count(self._own)
         self._own.troubles.set(len(await self.troubles()))
@@ -230,6 +235,7 @@ class App:
     async def _tick(self) -> None:
         """Resolve what is calm, and take what fires and was never put anywhere."""
         await self.watch.tick(await self.quiet.loud(self.inbox.firing))
+        await self.lessons.consider(self.watch.incidents())
 
     async def _reconcile(self) -> None:
         """Make up for notifications that were missed."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from opsmith.audit.states import CHANGE, to_change
@@ -21,6 +23,7 @@ from opsmith.nouns.signals import Change
 from opsmith.nouns.topology import Topology
 from opsmith.seams.ledger import Ledger, Wanted
 from opsmith.settings import Settings
+from opsmith.wiring.memory import give_back
 from opsmith.wiring.troubles import Troubles
 from opsmith.wiring.weights import weights
 
@@ -35,6 +38,7 @@ class Looks:
 
     episode: the newest state of an alert by its fingerprint. know: is told each topology found.
     memory: where what was found is kept beyond the incident.
+    like: the confirmed incidents most like one.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class Looks:
         self._memory = memory
         self._remembering: set[asyncio.Task[None]] = set()
         self.know: Callable[[Topology], None] = lambda _: None
+        self.like: Callable[[Incident], tuple[Incident, ...]] = lambda _: ()
         self.done = 0
         self.seconds = 0.0
 
@@ -87,12 +92,14 @@ class Looks:
             fitted=weights(self._settings),
             top=TOP,
             path_weights=PathWeights.BOTTLENECK,
+            seen_before=partial(self._seen_before, incident),
         )
         self.know(found.recording.topology)
         await asyncio.to_thread(_keep_report, folder, found.report)
         self.done += 1
         self.seconds += (now() - began).total_seconds()
         self._remember_aside(incident, found)
+        give_back()
         return verdict(
             found.diagnosis, rejected=incident.rejected, sentence=found.sentence, at=now()
         )
@@ -117,6 +124,16 @@ class Looks:
             self._troubles.note("graph", str(error))
         else:
             self._troubles.note("graph", "")
+
+    def _seen_before(self, incident: Incident, diagnosis: Diagnosis) -> tuple[str, ...]:
+        """What people will want to know of earlier incidents like this one."""
+        found = verdict(diagnosis, rejected=incident.rejected, sentence="", at=incident.updated_at)
+        return tuple(
+            f"{one.opened_at:%Y-%m-%d %H:%M} UTC, {one.title}: it was"
+            f" {one.confirmed.entity} ({one.confirmed.kind}), incident {one.id}"
+            for one in self.like(replace(incident, verdict=found))
+            if one.confirmed is not None
+        )
 
     async def _changes(self) -> tuple[Change, ...]:
         """Every change on the ledger that may still matter."""

@@ -23,6 +23,7 @@ from opsmith.seams.ledger import Ledger
 from opsmith.seams.metrics import Metrics
 from opsmith.settings import Settings
 from opsmith.wiring.looks import now
+from opsmith.wiring.memory import give_back
 from opsmith.wiring.own_metrics import OwnMetrics
 from opsmith.wiring.troubles import Troubles
 from opsmith.wiring.watch_file import natural_limits, read
@@ -72,13 +73,18 @@ class Signs:
             return
         await watch.load()
         near = replace(NEAR, step=timedelta(seconds=self._scrape_s))
-        troubles.keep_doing("metric watch", watch.scrape, every_s=self._scrape_s)
+        troubles.keep_doing("metric watch", self._scrape, every_s=self._scrape_s)
         for name, reach in (("near", near), ("far", FAR)):
             troubles.keep_doing(
                 f"forecasts ({name})",
                 partial(watch.look_ahead, reach),
                 every_s=reach.every.total_seconds(),
             )
+
+    async def _scrape(self) -> None:
+        if self._metric_watch is not None:
+            await self._metric_watch.scrape()
+            give_back()
 
     async def close(self) -> None:
         """Keep what was learned."""

@@ -23,6 +23,12 @@ class OwnMetrics:
             "opsmith_partial_answers", "Answers that a server itself called incomplete."
         )
         self.failed_looks = self._gauge("opsmith_failed_looks", "Investigations that failed.")
+        self.refits = Gauge(
+            "opsmith_refits_total",
+            "Refits of the ranker by what came of them.",
+            ["outcome"],
+            registry=self.registry,
+        )
         self.firing = self._gauge("opsmith_firing_alerts", "Alerts firing.")
         self.incidents = self._gauge("opsmith_incidents", "Incidents known.")
         self.troubles = self._gauge("opsmith_troubles", "Sources that do not answer.")

@@ -57,12 +57,17 @@ def fit_weights(bundles: Path, truth: Path, settings: Settings) -> WeightsCard:
     from opsmith.flows.refit import refit_from
 
     refitted = refit_from(bundles, truth, shipped_weights())
+    keep_weights(refitted.fitted, settings)
+    return replace(_card(refitted.fitted), used=refitted.used, unused=refitted.unused)
+
+
+def keep_weights(fitted: Fitted, settings: Settings) -> None:
+    """Make these the weights in use, whole or not at all."""
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     own = settings.data_dir / RANKER_FILE
     fresh = own.with_suffix(".new")
-    fresh.write_text(to_json(refitted.fitted) + "\n", encoding="utf-8")
+    fresh.write_text(to_json(fitted) + "\n", encoding="utf-8")
     fresh.replace(own)
-    return replace(_card(refitted.fitted), used=refitted.used, unused=refitted.unused)
 
 
 def reset_weights(settings: Settings) -> bool:
