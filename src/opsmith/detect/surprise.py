@@ -16,6 +16,9 @@ from opsmith.numerics.compiled import kernel
 # Bins a unit of the squashed scale: half a unit is the coarsest bin that still tells one scale
 # from two (log1p 1 = 0.7, log1p 2 = 1.1).
 BINS = 2.0
+# Squashed values stay below 231 (of 1e100), pairs of symbols below 18,000; a multiple of SLOTS, so
+# that the remainder of what is never negative is the same, and cheap.
+FARTHEST = 1024 * SLOTS
 
 
 @kernel
@@ -41,17 +44,14 @@ def track(quantiles: Floats, value: float, rate: float) -> None:
 @kernel
 def count_of(counts: Bytes, table: int, slot: int) -> int:
     """How often a symbol was seen, 0 to LIMIT. counts: (TABLES, 64) two nibbles a byte."""
-    byte = np.int64(counts[table, slot >> 1])
-    return int(byte >> 4 if slot & 1 else byte & 15)
+    return int((np.int64(counts[table, slot >> 1]) >> ((slot & 1) << 2)) & 15)
 
 
 @kernel
 def _set_count(counts: Bytes, table: int, slot: int, count: int) -> None:
-    byte = np.int64(counts[table, slot >> 1])
-    if slot & 1:
-        counts[table, slot >> 1] = (byte & 15) | (count << 4)
-    else:
-        counts[table, slot >> 1] = (byte & 240) | count
+    shift = (slot & 1) << 2
+    others = np.int64(counts[table, slot >> 1]) & (240 >> shift)
+    counts[table, slot >> 1] = others | (count << shift)
 
 
 @kernel
@@ -59,23 +59,23 @@ def meet(counts: Bytes, masses: Bytes, table: int, scored: float, symbol: int) -
     """The probability of a symbol at least as rare as this one; then count it.
 
     With N_j symbols seen j times among n, everything seen at most c times weighs about
-    sum_{j <= c+1} j N_j / n, so p = (1 + sum) / (n + 1).
-    counts: (TABLES, 64), masses: (TABLES, LIMIT + 1) the N_j, changed in place; scored: n.
+    sum_{j <= c+1} j N_j / n, so p = (1 + sum) / (n + 1); 1 for what was seen LIMIT times.
+    Without a branch, since which symbols are rare is what no processor can foresee.
+    counts: (TABLES, 64), masses: (TABLES, LIMIT + 1) the N_j (N_0 is never read), changed in
+    place; scored: n. symbol: between -FARTHEST and FARTHEST.
     Source: Good, "The population frequencies of species" (1953).
     """
-    slot = symbol % SLOTS
+    slot = np.int64(np.uint64(symbol + FARTHEST) % np.uint64(SLOTS))
     count = count_of(counts, table, slot)
-    if count >= LIMIT:
-        return 1.0
+    after = min(count + 1, LIMIT)
     mass = np.int32(0)
     for j in range(LIMIT + 1):  # all of them, for one pass of vector instructions
-        rare = np.int32(j) if j <= count + 1 else np.int32(0)
+        rare = np.int32(j) if j <= after else np.int32(0)
         mass += rare * np.int32(masses[table, j])
-    if count > 0:
-        masses[table, count] -= 1
-    masses[table, count + 1] += 1
-    _set_count(counts, table, slot, count + 1)
-    return min(1.0, (mass + 1.0) / (scored + 1.0))
+    masses[table, count] -= min(count, 1)
+    masses[table, after] += 1
+    _set_count(counts, table, slot, after)
+    return 1.0 if count == LIMIT else min(1.0, (mass + 1.0) / (scored + 1.0))
 
 
 @kernel
@@ -94,7 +94,8 @@ def surprise(
         product *= meet(counts, masses, table, scored, alone)
         product *= meet(counts, masses, table + 1, scored, alone * 37 + beside)
         table += 2
-    return -math.log10(product) / 4.0
+    # what was seen often enough is no surprise at all: the usual case, and a logarithm saved
+    return 0.0 if product == 1.0 else -math.log10(product) / 4.0
 
 
 @kernel
