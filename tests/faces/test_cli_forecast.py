@@ -147,3 +147,42 @@ def test_a_real_prometheus_is_asked_up_to_now(tmp_path: Path) -> None:
 
     (one,) = json.loads(result.stdout)
     assert one["quantiles"][5][-1] == pytest.approx(4e10 + 1e7 * (576 + 72), rel=0.01)
+
+
+def test_caps_events_and_regressors_come_from_options_and_small_files(
+    table: Path, tmp_path: Path
+) -> None:
+    start = 1_700_006_400
+    events = tmp_path / "events.csv"
+    events.write_text(f"name,start,end\nbackup,{start + 360_000},{start + 370_000}\n")
+    planned = tmp_path / "planned.csv"
+    rows = [f"{start + 3600 * i},{i % 5}" for i in range(460)]
+    planned.write_text("\n".join(["timestamp,jobs", *rows]) + "\n")
+
+    result = run(
+        "forecast", "used", "--file", table, "--horizon", "2d", "--floor", "0", "--cap", "61",
+        "--events", events, "--regressor", planned, "-o", "json",
+    )  # fmt: skip
+
+    assert result.exception is None
+    (one,) = json.loads(result.stdout)
+    assert max(max(row) for row in one["quantiles"]) <= 61
+    assert {"backup", "jobs"} <= set(one["parts"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--cap", "50"), "past the cap"),
+        (("--events", "none.csv"), "no such file"),
+        (("--regressor", "none.csv"), "no such file"),
+        (("--fleet", "--cap", "70"), "--cap"),
+    ],
+)
+def test_what_is_known_wrongly_is_refused_with_a_way_out(
+    table: Path, words: tuple[str, ...], said: str
+) -> None:
+    result = run("forecast", "used", "--file", table, *words)
+
+    assert result.exit_code == 2
+    assert said in result.output

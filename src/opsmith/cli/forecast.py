@@ -35,6 +35,22 @@ WIDEST = 120
     show_default=True,
     help="blend, choice (the winner of the back-test alone), or a candidate by name.",
 )
+@click.option("--floor", type=float, help="Values never fall below this.")
+@click.option("--cap", type=float, help="Values never pass this: growth flattens towards it.")
+@click.option(
+    "--events",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Known events, past and to come: a CSV file of name,start,end.",
+)
+@click.option(
+    "--regressor",
+    "regressors",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="A series it follows, known to the end of the horizon: CSV, Parquet or OpenMetrics.",
+)
 @click.option(
     "--plot",
     metavar="FILE",
@@ -62,10 +78,14 @@ def forecast(source: Source, horizon: timedelta, output: str, **chosen: object) 
             hint="End its name in .svg or .png.",
         )
     if wanted.fleet:
+        _no_more_than_plain(wanted)
         _fleet(source, horizon, wanted.dask, output)
         return
+    known = prediction.known_from(
+        floor=wanted.floor, cap=wanted.cap, events=wanted.events, regressors=wanted.regressors
+    )
     found = prediction.forecasts(
-        source, horizon=horizon, threshold=wanted.threshold, model=wanted.model
+        source, horizon=horizon, threshold=wanted.threshold, model=wanted.model, known=known
     )
     if wanted.plot is not None:
         _draw(found, wanted.plot)
@@ -80,9 +100,31 @@ def forecast(source: Source, horizon: timedelta, output: str, **chosen: object) 
 class _Wanted:
     threshold: float | None
     model: str
+    floor: float | None
+    cap: float | None
+    events: Path | None
+    regressors: tuple[Path, ...]
     plot: Path | None
     fleet: bool
     dask: str | None
+
+
+def _no_more_than_plain(wanted: _Wanted) -> None:
+    """Raise BadInput for options that mean nothing to a fleet."""
+    named = {
+        "--threshold": wanted.threshold,
+        "--floor": wanted.floor,
+        "--cap": wanted.cap,
+        "--events": wanted.events,
+        "--regressor": wanted.regressors or None,
+        "--plot": wanted.plot,
+    }
+    said = [name for name, value in named.items() if value is not None]
+    if said:
+        raise BadInput(
+            f"A fleet is forecast without {' and '.join(said)}.",
+            hint="Leave it out, or forecast these series without --fleet.",
+        )
 
 
 def _fleet(source: Source, horizon: timedelta, dask: str | None, output: str) -> None:

@@ -65,7 +65,7 @@ def meet(counts: Bytes, masses: Bytes, table: int, scored: float, symbol: int) -
     place; scored: n. symbol: between -FARTHEST and FARTHEST.
     Source: Good, "The population frequencies of species" (1953).
     """
-    slot = np.int64(np.uint64(symbol + FARTHEST) % np.uint64(SLOTS))
+    slot = int(np.uint64(symbol + FARTHEST) % np.uint64(SLOTS))
     count = count_of(counts, table, slot)
     after = min(count + 1, LIMIT)
     mass = np.int32(0)

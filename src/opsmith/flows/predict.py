@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from opsmith.errors import BadInput, NotFound
@@ -12,7 +12,7 @@ from opsmith.forecast.breach import time_to_breach
 from opsmith.forecast.predict import forecast
 from opsmith.forecast.scoring import mean_scores, score_series
 from opsmith.forecast.words import breach_sentence
-from opsmith.nouns.forecast import Event, Forecast, Outlook, Score, Side
+from opsmith.nouns.forecast import Forecast, Known, Outlook, Score, Side
 from opsmith.nouns.series import Series
 from opsmith.seams.metrics import Metrics
 
@@ -26,7 +26,8 @@ class Question:
     """What is asked of each series.
 
     horizon: how far ahead; threshold: None for none; side: None for away from now;
-    model: blend, choice or a candidate; without: candidates to leave out.
+    model: blend, choice or a candidate; without: candidates to leave out; known: floor, cap,
+    events and regressors, the same for every series.
     """
 
     horizon: timedelta
@@ -34,7 +35,7 @@ class Question:
     side: Side | None = None
     model: str = "blend"
     without: frozenset[str] = frozenset()
-    events: tuple[Event, ...] = ()
+    known: Known = field(default_factory=Known)
 
 
 async def fetch(
@@ -86,7 +87,7 @@ def _outlook(series: Series, question: Question) -> Outlook:
     found: Forecast = forecast(
         series,
         horizon_s=question.horizon.total_seconds(),
-        events=question.events,
+        known=question.known,
         model=question.model,
         without=question.without,
     )

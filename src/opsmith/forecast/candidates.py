@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from opsmith.forecast import autoregression, decomposable, gaussian, naive
 from opsmith.forecast.backtest import Folds, actual_at
@@ -39,11 +41,13 @@ def ask_all(
     steps: int,
     *,
     without: frozenset[str] = frozenset(),
-    events: NDArray[np.float64] | None = None,
+    extra: NDArray[np.float64] | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Folds:
     """Every candidate's forecast from every origin (the last is now).
 
-    without: names to leave out. events: (n + steps, e) columns for the decomposable model.
+    without: names to leave out. extra: (n + steps, e) columns for the decomposable model, limits:
+    between which its trend flattens.
     A candidate that is mute now (NaN at the last origin) is left out.
     """
     actual = actual_at(grid, origins, steps)
@@ -54,11 +58,35 @@ def ask_all(
             if name not in without:
                 said[name] = _where_able(ask, grid, origins, able, steps)
         if DECOMPOSABLE not in without:
-            every = decomposable.at_origins(grid, origins, steps, events, _names(events))
+            every = _decomposable(grid, origins, steps, extra, limits)
             every[:, ~able] = np.nan
             said[DECOMPOSABLE] = every[_best(every, actual)]
     talking = {name: values for name, values in said.items() if np.isfinite(values[-1]).all()}
     return Folds(names=tuple(talking), forecasts=np.stack(list(talking.values())), actual=actual)
+
+
+def _decomposable(
+    grid: Grid,
+    origins: NDArray[np.int64],
+    steps: int,
+    extra: NDArray[np.float64] | None,
+    limits: tuple[float, float] | None,
+) -> NDArray[np.float64]:
+    """(penalties, k + 1, steps); within limits it works on log((y - low) / (high - y)).
+
+    Source: Taylor & Letham (2018), section 3.1.1, saturating growth.
+    """
+    if limits is None:
+        return decomposable.at_origins(grid, origins, steps, extra, _names(extra))
+    low, high = limits
+    odds = replace(
+        grid,
+        y=decomposable.unbounded(grid.y - low, high - low),
+        filled=decomposable.unbounded(grid.filled - low, high - low),
+    )
+    said = decomposable.at_origins(odds, origins, steps, extra, _names(extra))
+    bounded: NDArray[np.float64] = low + (high - low) * expit(said)
+    return bounded
 
 
 def _where_able(
@@ -77,5 +105,5 @@ def _best(every: NDArray[np.float64], actual: NDArray[np.float64]) -> int:
     return int(total.argmin())
 
 
-def _names(events: NDArray[np.float64] | None) -> tuple[str, ...]:
-    return () if events is None else tuple(f"event {at}" for at in range(events.shape[1]))
+def _names(extra: NDArray[np.float64] | None) -> tuple[str, ...]:
+    return () if extra is None else tuple(f"extra {at}" for at in range(extra.shape[1]))

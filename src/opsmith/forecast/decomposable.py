@@ -68,7 +68,7 @@ def fit(
     """
     columns = columns_for(grid, names)
     design = rows(columns, 0, grid.y.size, extra)
-    y = _unbounded(grid.y, cap)
+    y = unbounded(grid.y, cap)
     known = np.isfinite(y)
     centre = float(np.median(y[known]))
     spread = float(np.std(y[known])) or 1.0
@@ -107,7 +107,7 @@ def update(
     row = rows(model.columns, model.seen, 1, None if extra is None else extra[None, :])[0]
     if not np.isfinite(y):
         return replace(model, seen=model.seen + 1, last=model.last * model.carry)
-    z = (float(_unbounded(np.array([y]), model.cap)[0]) - model.centre) / model.spread
+    z = (float(unbounded(np.array([y]), model.cap)[0]) - model.centre) / model.spread
     gain = model.inverse @ row
     gain /= 1.0 + row @ gain
     error = z - float(row @ model.coefficients)
@@ -244,7 +244,8 @@ def _carry(residual: NDArray[np.float64]) -> float:
     return min(max(float(residual[1:] @ residual[:-1]) / (power + 1e-12), 0.0), 0.999)
 
 
-def _unbounded(y: NDArray[np.float64], cap: float | None) -> NDArray[np.float64]:
+def unbounded(y: NDArray[np.float64], cap: float | None) -> NDArray[np.float64]:
+    """Log odds of y (n,) within 0 to the cap; y itself without one. Raises BadInput outside."""
     if cap is None:
         return y
     if np.any(y > cap) or np.any(y < 0):

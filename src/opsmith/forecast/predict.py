@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from opsmith.errors import BadInput
 from opsmith.forecast import backtest, decomposable, intervals, words
 from opsmith.forecast.candidates import DECOMPOSABLE, PLAINEST, PREFERRED, ask_all
-from opsmith.forecast.design import event_columns
 from opsmith.forecast.grid import Grid, on_grid
+from opsmith.forecast.known import Extra, extra_columns, limited, saturation
 from opsmith.forecast.nature import Bounds, bounds_of, rates
-from opsmith.nouns.forecast import Event, Forecast, Part, Trial
+from opsmith.nouns.forecast import Forecast, Known, Part, Trial
 from opsmith.nouns.series import MetricKind, Series
 
 # Finer than this a forecast is longer than anyone reads and costs without telling more.
@@ -52,14 +52,14 @@ def forecast(
     series: Series,
     *,
     horizon_s: float,
-    events: tuple[Event, ...] = (),
+    known: Known | None = None,
     model: str = BLEND,
     without: frozenset[str] = frozenset(),
 ) -> Forecast:
     """Forecast a series over the next `horizon_s` seconds.
 
-    events: holidays and other known events, past and future. model: `blend`, `choice`, or a
-    candidate by name. without: candidates to leave out (`gaussian process` is the dear one).
+    known: floor, cap, events and regressors. model: `blend`, `choice`, or a candidate by name.
+    without: candidates to leave out (`gaussian process` is the dear one).
     A counter is forecast as a rate. Raises BadInput when fewer than 3 values are usable, the
     horizon is not above 0, or the model is not among the candidates that could answer.
     """
@@ -67,14 +67,15 @@ def forecast(
         raise BadInput(f"A horizon of {horizon_s} s is no horizon.", hint="Give more than 0 s.")
     grid, bounds = prepared(series, horizon_s)
     steps = max(1, int(np.ceil(horizon_s / grid.step_s - 1e-9)))
-    times = np.concatenate([grid.times_s(), grid.future_s(steps)])
-    columns = event_columns(events, times) if events else None
-    judged = judge(grid, steps, bounds, without=without, events=columns)
+    known = known or Known()
+    bounds = limited(bounds, known, grid)
+    extra, limits = extra_columns(known, grid, steps), saturation(bounds, known)
+    judged = judge(grid, steps, bounds, without=without, extra=extra, limits=limits)
     quantiles = _asked_for(judged, model)
-    notes = grid.notes
+    notes = (*grid.notes, *(extra.notes if extra else ()))
     if steps > grid.y.size:
         notes = (*notes, "the horizon is longer than the history: trust it little")
-    parts = _parts(grid, steps, judged, columns, tuple(event.name for event in events))
+    parts = _parts(grid, steps, judged, extra)
     answer = Forecast(
         key=series.key,
         unit=str(series.unit),
@@ -113,11 +114,16 @@ def judge(
     bounds: Bounds,
     *,
     without: frozenset[str] = frozenset(),
-    events: NDArray[np.float64] | None = None,
+    extra: Extra | None = None,
+    limits: tuple[float, float] | None = None,
 ) -> Judged:
-    """Back-test every candidate on a grid and blend them for the next `steps` steps."""
+    """Back-test every candidate on a grid and blend them for the next `steps` steps.
+
+    limits: between which the decomposable model's trend flattens.
+    """
     origins = backtest.origins_for(grid, steps)
-    folds = ask_all(grid, origins, steps, without=without, events=events)
+    columns = None if extra is None else extra.values
+    folds = ask_all(grid, origins, steps, without=without, extra=columns, limits=limits)
     if bounds.low is not None or bounds.high is not None:
         folds = replace(folds, forecasts=np.clip(folds.forecasts, bounds.low, bounds.high))
     seen = np.isfinite(folds.actual).any(axis=1)
@@ -204,19 +210,16 @@ def _trials(judged: Judged) -> tuple[Trial, ...]:
     return tuple(sorted(rows, key=lambda row: row.error))
 
 
-def _parts(
-    grid: Grid,
-    steps: int,
-    judged: Judged,
-    events: NDArray[np.float64] | None,
-    names: tuple[str, ...],
-) -> tuple[Part, ...]:
+def _parts(grid: Grid, steps: int, judged: Judged, extra: Extra | None) -> tuple[Part, ...]:
     """Trend, day, week and events as the decomposable model reads them, and the rest."""
     if DECOMPOSABLE not in judged.names:
         return (Part(name="level", values=judged.median),)
-    past = None if events is None else events[: grid.y.size]
-    model = decomposable.fit(grid, extra=past, names=names)
-    found = decomposable.parts(model, steps, None if events is None else events[grid.y.size :])
+    if extra is None:
+        found = decomposable.parts(decomposable.fit(grid), steps)
+    else:
+        past, ahead = extra.values[: grid.y.size], extra.values[grid.y.size :]
+        model = decomposable.fit(grid, extra=past, names=extra.names)
+        found = decomposable.parts(model, steps, ahead)
     found.pop("carry")
     rest = judged.median - np.sum(list(found.values()), axis=0)
     return tuple(

@@ -86,7 +86,7 @@ def _from_csv(path: Path, losses: Losses) -> tuple[Series, ...]:
     first = next(rows, None)
     if first is None or len(first[1]) < 2:  # noqa: PLR2004 - a time and a value
         raise BadInput(f"{path.name}: a table needs a column of times and one of values.")
-    headless = _seconds(first[1][0]) is not None
+    headless = seconds_of(first[1][0]) is not None
     header = [f"column_{n}" for n in range(len(first[1]))] if headless else first[1]
     named = [name.strip() or f"column_{number}" for number, name in enumerate(header)]
     clock = next((n for n, name in enumerate(named) if name.lower() in _TIME_NAMES), 0)
@@ -126,7 +126,7 @@ class _Columns:
 
     def take(self, number: int, cells: Sequence[str]) -> None:
         """Take one row; what is no number is a gap."""
-        at = _seconds(cells[self.clock]) if len(cells) > self.clock else None
+        at = seconds_of(cells[self.clock]) if len(cells) > self.clock else None
         if at is None:
             self._timeless.append(number)
             return
@@ -192,7 +192,7 @@ def _name(path: Path, column: str, *, lone: bool) -> str:
     return path.name.split(".")[0] if lone and plain else column
 
 
-def _seconds(text: str) -> float | None:
+def seconds_of(text: str) -> float | None:
     """Unix seconds of a cell, or None when it holds no time."""
     cell = text.strip()
     try:

@@ -8,6 +8,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from opsmith.nouns.series import Series
+
 # The levels every forecast answers: median, the 80 % and 95 % intervals, deciles between.
 LEVELS: tuple[float, ...] = (0.025, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.975)
 MEDIAN = LEVELS.index(0.5)
@@ -32,6 +34,21 @@ class Event:
 
     name: str
     windows_s: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Known:
+    """What a person knows of a series beside its past.
+
+    floor, cap: values stay between them, None for none; in the unit of the forecast (a counter's
+    is a rate). events: holidays and the like, past and to come. regressors: series that it
+    follows, each known over the whole horizon (planned load, a weather forecast).
+    """
+
+    floor: float | None = None
+    cap: float | None = None
+    events: tuple[Event, ...] = ()
+    regressors: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from opsmith.errors import BadInput, NotFound
-from opsmith.nouns.forecast import FleetForecast, Outlook, Score
+from opsmith.nouns.forecast import FleetForecast, Known, Outlook, Score
 from opsmith.nouns.series import Series
 from opsmith.nouns.source import Source
 from opsmith.seams.spread import Spread
@@ -27,13 +27,31 @@ def series_from(source: Source) -> tuple[Series, ...]:
 
 
 def forecasts(
-    source: Source, *, horizon: timedelta, threshold: float | None, model: str
+    source: Source, *, horizon: timedelta, threshold: float | None, model: str, known: Known
 ) -> tuple[Outlook, ...]:
     """A forecast of every series that a source names, and when each crosses the threshold."""
     from opsmith.flows.predict import Question, look_ahead
 
-    question = Question(horizon=horizon, threshold=threshold, model=model)
+    question = Question(horizon=horizon, threshold=threshold, model=model, known=known)
     return asyncio.run(look_ahead(series_from(source), question))
+
+
+def known_from(
+    *, floor: float | None, cap: float | None, events: Path | None, regressors: tuple[Path, ...]
+) -> Known:
+    """What a person knows beside the past, from options and small files.
+
+    Raises `BadInput` when a file is not what it should be.
+    """
+    from opsmith.ingest.known_events import read_events
+    from opsmith.ingest.tables import read_series
+
+    return Known(
+        floor=floor,
+        cap=cap,
+        events=() if events is None else read_events(events),
+        regressors=tuple(one for path in regressors for one in read_series(path)),
+    )
 
 
 def fleet(

@@ -105,7 +105,7 @@ def test_candidates_can_be_left_out_and_events_be_given() -> None:
     grid = regular(wave(240), step_s=3600.0)
     out = frozenset({"gaussian process", "autoregression", "log autoregression", "day before"})
 
-    folds = ask_all(grid, origins_for(grid, 6), 6, without=out, events=np.zeros((246, 1)))
+    folds = ask_all(grid, origins_for(grid, 6), 6, without=out, extra=np.zeros((246, 1)))
     none = ask_all(grid, origins_for(grid, 6), 6, without=out | {"decomposable"})
 
     assert folds.names == ("last value", "week before", "daily profile", "decomposable")

@@ -11,7 +11,7 @@ from opsmith.forecast.grid import regular
 from opsmith.forecast.nature import bounds_of
 from opsmith.forecast.predict import forecast, judge
 from opsmith.forecast.scoring import mean_scores, naive_error, score_series
-from opsmith.nouns.forecast import Event, Forecast, Nature
+from opsmith.nouns.forecast import Event, Forecast, Known, Nature
 from opsmith.nouns.series import MetricKind, Unit
 
 QUICK = frozenset({"gaussian process"})
@@ -177,7 +177,7 @@ def test_a_known_event_is_a_part() -> None:
     last = START_S + HOUR_S * y.size
     event = Event(name="backup", windows_s=((START_S, START_S + 9_000), (last, last + 9_000)))
 
-    made = forecast(series(y), horizon_s=6 * HOUR_S, events=(event,), without=QUICK)
+    made = forecast(series(y), horizon_s=6 * HOUR_S, known=Known(events=(event,)), without=QUICK)
 
     assert "event 0" not in {part.name for part in made.parts}
     assert "backup" in {part.name for part in made.parts}
