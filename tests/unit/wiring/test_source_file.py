@@ -1,5 +1,6 @@
 """The sources file: checked before anything is opened."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ import yaml
 from opsmith.errors import BadInput
 from opsmith.flows.collect import CollectRules
 from opsmith.settings import Settings
-from opsmith.wiring.source_file import read
-from opsmith.wiring.sources import open_metrics, probes
+from opsmith.wiring.source_file import SourcesShape, read
+from opsmith.wiring.sources import open_changes, open_metrics, probes
 
 
 def settings(folder: Path, *metrics: object, url: str | None = None) -> Settings:
@@ -136,3 +137,45 @@ def test_the_collector_follows_the_file_and_else_its_defaults(tmp_path: Path) ->
 def test_steps_of_sampling_that_cannot_be_are_refused(tmp_path: Path, steps: object) -> None:
     with pytest.raises(BadInput, match="collector"):
         rules_of(tmp_path, sampling=steps)
+
+
+@pytest.mark.parametrize("page", ["sources", "logs", "changes"])
+def test_the_files_of_the_documentation_are_read(tmp_path: Path, page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / f"{page}.md").read_text("utf-8")
+    file = tmp_path / "sources.yml"
+
+    blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+
+    assert blocks
+    for block in blocks:
+        file.write_text(block, encoding="utf-8")
+        assert read(file) != read(None) or "collector" in block
+
+
+def test_the_defaults_of_the_documentation_are_the_defaults() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "how-to" / "sources.md").read_text("utf-8")
+    block = next(b for b in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "collector" in b)
+
+    told = SourcesShape.model_validate(yaml.safe_load(block))
+
+    assert told.collector.rules() == CollectRules()
+
+
+def changes(folder: Path, *sources: object) -> Settings:
+    file = folder / "sources.yml"
+    file.write_text(yaml.safe_dump({"changes": list(sources)}))
+    return Settings(data_dir=folder, sources_file=file)
+
+
+def test_sources_of_changes_are_opened_and_faults_named(tmp_path: Path) -> None:
+    git = {"name": "a", "kind": "git", "folder": str(tmp_path), "entity": "service:a", "tags": "v"}
+
+    assert list(open_changes(changes(tmp_path, git))) == ["a"]
+    for wrong, said in (
+        ({**git, "tags": ""}, "needs `tags` or `branch`"),
+        ({**git, "entity": "a"}, "TYPE:NAME"),
+        ({**git, "kind": "svn"}, "changes.0"),
+        ({"name": "k", "kind": "kubernetes", "kubeconfig": "/none"}, "No cluster is known"),
+    ):
+        with pytest.raises(BadInput, match=re.escape(said)):
+            open_changes(changes(tmp_path, wrong))
