@@ -133,7 +133,7 @@ def steps(text: str, tagger: Tagger) -> list[Step]:
     return _ordered(_joined(_conditions_split(segments(text)), tagger))
 
 
-_NAME = pattern("<thing>")
+_NAME = pattern("<thing>|<alert>")
 _ACTION = phrase("clauses", "action")
 _CONDITION_END = phrase("clauses", "condition_end")
 _NAME_THEN_VERB = phrase("clauses", "name_then_verb")
@@ -335,6 +335,10 @@ def _is_about(step: Step, last: Step) -> bool:
     """Whether the step before only states what this one asks about."""
     if step.guess.intent == "diagnose_incident":
         return not last.guess.strong
+    if step.guess.intent == "silence_alert":
+        return last.guess.intent == "explain_alert" and not last.guess.strong
+    if step.guess.intent == "detect_anomaly":
+        return last.guess.intent == "query_metric" and not (last.guess.strong or last.mark)
     return step.guess.intent == "explain_alert" and last.guess.stated
 
 

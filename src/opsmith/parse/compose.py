@@ -217,7 +217,8 @@ class Composer:
 
     def _services_before(self) -> list[str]:
         """The services of the tasks that belong together just before."""
-        near = [self.drafts[place].slots.get("service") for place in self._recent]
+        places = sorted(self._needs) if len(self._needs) > 1 else self._recent
+        near = [self.drafts[place].slots.get("service") for place in places]
         return list(dict.fromkeys(name for name in near if isinstance(name, str)))
 
     def _options(self, intent: str, text: str, slot: str) -> list[tuple[str, str]]:

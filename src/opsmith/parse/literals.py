@@ -21,6 +21,7 @@ _ONE_NAME = re.compile(r"[\w][\w.:/-]*", re.ASCII)
 _NAMED_BEFORE = phrase("literals", "named_before")
 _RUN_BEFORE = phrase("literals", "run_before")
 _NEXT_COMMAND = phrase("literals", "next_command")
+_SEARCHED_BEFORE = phrase("literals", "searched_before")
 _SAID = phrase("literals", "said")
 _TYPED = phrase("literals", "typed")
 _TYPED_CHINESE = phrase("literals", "typed_chinese")
@@ -47,7 +48,8 @@ def _unquoted(tagger: Tagger, match: re.Match[str]) -> str:
         first = content.split()[0] if content else ""
         if starts_command(first):
             return tagger.keep(Found(kind="cmd", value=content), match[0])
-    if _ONE_NAME.fullmatch(content) and _is_name(content, before):
+    sought = _SEARCHED_BEFORE.search(before)
+    if not sought and _ONE_NAME.fullmatch(content) and _is_name(content, before):
         return content
     return tagger.keep(Found(kind="quote", value=content), match[0])
 
@@ -65,8 +67,9 @@ def _read_said(match: re.Match[str]) -> Found | None:
 
 
 def _read_command(match: re.Match[str]) -> Found | None:
-    command = match[2].strip()
+    before, words = (group for group in match.groups() if group is not None)
+    command = words.strip()
     first = command.split()[0] if command else ""
     if not starts_command(first.removeprefix("sudo ")):
         return None
-    return Found(kind="cmd", value=command, before=match[1])
+    return Found(kind="cmd", value=command, before=before)

@@ -18,7 +18,7 @@ _NUMBER = pattern(
     rf"(?=(?:{_COUNTED}|pods?))"
     r"(?:个|台|名|位|大)?"
     rf"|(?<=前)({CHINESE})(?!个?(?:版|次|天|任))|(?<=[到至成为])({CHINESE})(?!\w|[\u4e00-\u9fff])"
-    rf"|({ENGLISH})(?! (?:by|at|of (?:the|my|our)|\w+ at a time)\b)"
+    rf"|(?<!one by )({ENGLISH})(?! (?:by|at|of (?:the|my|our)|\w+ at a time)\b)"
 )
 _ALONE = pattern(
     rf"^\W*({NUMBER})(?: ?(?:个|台|副本|实例|replicas?|pods?|instances?|吧|就行|好了|即可"
