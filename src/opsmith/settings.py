@@ -29,6 +29,7 @@ class Settings:
     sources_file: YAML file of where telemetry comes from and as whom it is asked, None for none.
     targets_file: YAML file of what actions may reach and how, None for none.
     runbooks_file: YAML file of what to do about which fault, None for the built-in ones.
+    sign_with: the algorithm that seals the ledger, ed25519 or sm2 (with SM3).
     policy_file: YAML file of the policy that judges plans, None for the built-in one.
     graph_url: bolt:// or neo4j:// address of a graph (user before an @, database as path), None
         for the embedded one.
@@ -59,6 +60,7 @@ class Settings:
     sources_file: Path | None = None
     targets_file: Path | None = None
     runbooks_file: Path | None = None
+    sign_with: str = "ed25519"
     policy_file: Path | None = None
     graph_url: str | None = None
     graph_password: str = field(default="", repr=False)
@@ -98,6 +100,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         sources_file=_path(source, "OPSMITH_SOURCES_FILE"),
         targets_file=_path(source, "OPSMITH_TARGETS_FILE"),
         runbooks_file=_path(source, "OPSMITH_RUNBOOKS_FILE"),
+        sign_with=source.get("OPSMITH_SIGN_WITH") or "ed25519",
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),
         graph_url=source.get("OPSMITH_GRAPH_URL") or None,
         graph_password=source.get("OPSMITH_GRAPH_PASSWORD", ""),

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from opsmith.nouns.anomaly import Label
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
+from opsmith.nouns.look import Look
 from opsmith.nouns.maintenance import Window
 from opsmith.nouns.plan import Act, Dossier, Grant, Remedy, Tried
 from opsmith.nouns.record import Entry, Record
@@ -34,6 +35,7 @@ ACT = "act"
 TRIED = "tried"
 GRANT = "autonomy"
 REMEDY = "remedy"
+LOOK = "look"
 
 _EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
 _SIGN: TypeAdapter[Sign] = TypeAdapter(Sign)
@@ -41,6 +43,7 @@ _WINDOW: TypeAdapter[Window] = TypeAdapter(Window)
 _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _DOSSIER: TypeAdapter[Dossier] = TypeAdapter(Dossier)
 _TRIED: TypeAdapter[Tried] = TypeAdapter(Tried)
+_LOOK: TypeAdapter[Look] = TypeAdapter(Look)
 _REMEDY: TypeAdapter[Remedy] = TypeAdapter(Remedy)
 _GRANT: TypeAdapter[Grant] = TypeAdapter(Grant)
 _ACT: TypeAdapter[Act] = TypeAdapter(Act)
@@ -159,6 +162,17 @@ def of_remedy(remedy: Remedy) -> Entry:
 def to_remedy(record: Record) -> Remedy:
     """The remedy that `of_remedy` wrote."""
     return _REMEDY.validate_json(record.entry.body)
+
+
+def of_look(look: Look) -> Entry:
+    """The entry that keeps what an investigation was made from and gave."""
+    body = _LOOK.dump_json(look).decode()
+    return Entry(kind=LOOK, subject=look.incident, body=body, at=look.at)
+
+
+def to_look(record: Record) -> Look:
+    """The look that `of_look` wrote."""
+    return _LOOK.validate_json(record.entry.body)
 
 
 def of_grant(grant: Grant) -> Entry:

@@ -165,6 +165,12 @@ def _runbook() -> click.Command:
     return runbook
 
 
+def _replay() -> click.Command:
+    from opsmith.cli.replay import replay
+
+    return replay
+
+
 def _undo() -> click.Command:
     from opsmith.cli.plan import undo
 
@@ -220,6 +226,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "intent": ("Train, try and swap what recognises intents.", _intent),
     "parse": ("Show how a sentence is understood as tasks.", _parse),
     "reject": ("Say no to a plan.", _reject),
+    "replay": ("Make an incident's report again and compare it.", _replay),
     "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),
     "runbook": ("See and check what is done about which fault.", _runbook),
     "schema": ("Check, list and show task schemas.", _schema),

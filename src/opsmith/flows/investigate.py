@@ -19,13 +19,17 @@ from opsmith.nouns.report import Report
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Investigation:
-    """What came of it. scene: what was measured; sentence: the verdict as the report says it."""
+    """What came of it. scene: what was measured; sentence: the verdict as the report says it.
+
+    seen_before: what the report tells of earlier incidents like this one.
+    """
 
     recording: Recording
     scene: Scene
     diagnosis: Diagnosis
     report: Report
     sentence: str
+    seen_before: tuple[str, ...]
 
 
 UNFITTED = Fitted()
@@ -58,10 +62,12 @@ def investigate(
         base_rates=fitted.base_rates,
         path_weights=path_weights,
     )
+    before = seen_before(diagnosis)
     return Investigation(
         recording=recording,
         scene=scene,
         diagnosis=diagnosis,
-        report=explain(diagnosis, recording, top=top, seen_before=seen_before(diagnosis)),
+        report=explain(diagnosis, recording, top=top, seen_before=before),
         sentence=verdict(diagnosis),
+        seen_before=before,
     )

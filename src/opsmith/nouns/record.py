@@ -78,10 +78,15 @@ START = Checkpoint(seq=0, digest=GENESIS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What checking a chain found. broken_at: seq of the first bad or absent record, or None."""
+    """What checking a chain found. broken_at: seq of the first bad or absent record, or None.
+
+    start, head: between which places it was checked.
+    """
 
     checked: int
     broken_at: int | None
+    start: Checkpoint = START
+    head: Checkpoint = START
 
     @property
     def whole(self) -> bool:
@@ -123,13 +128,17 @@ def check_chain(records: Iterable[Record], *, after: Checkpoint = START) -> Verd
 def check_rows(rows: Iterable[Row], *, after: Checkpoint = START) -> Verdict:
     """As `check_chain`, on the plain rows of a store; several times as fast without the values."""
     seq, previous = after.seq, after.digest
+    broken: int | None = None
     for row in rows:
         if row[0] != seq + 1:
-            return Verdict(checked=seq - after.seq, broken_at=seq + 1)
+            broken = seq + 1
+            break
         if row[7] != previous or _seal_of(row) != row[8]:
-            return Verdict(checked=seq - after.seq, broken_at=row[0])
+            broken = row[0]
+            break
         seq, previous = row[0], row[8]
-    return Verdict(checked=seq - after.seq, broken_at=None)
+    head = Checkpoint(seq=seq, digest=previous)
+    return Verdict(checked=seq - after.seq, broken_at=broken, start=after, head=head)
 
 
 def row_of(record: Record) -> Row:

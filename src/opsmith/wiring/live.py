@@ -30,6 +30,7 @@ from opsmith.nouns.incident import Incident
 from opsmith.nouns.series import Aspect, Meaning, MetricKind, Unit
 from opsmith.nouns.signals import Change
 from opsmith.settings import Settings
+from opsmith.wiring.audit import sealing
 from opsmith.wiring.collection import collection
 from opsmith.wiring.graph import open_graph
 from opsmith.wiring.healing import Healing
@@ -48,6 +49,8 @@ from opsmith.wiring.troubles import Troubles
 TRACE_BYTES = 48 * 1024 * 1024
 LOG_BYTES = 24 * 1024 * 1024
 TICK_S = 10.0
+# How long what was written stands without a signature, at the most.
+SEAL_S = 300.0
 
 
 class App:
@@ -140,6 +143,8 @@ class App:
         await self.signs.start(self._troubles)
         self._pollers.start(self._troubles)
         await self.healing.start()
+        step = sealing(self._settings, self._ledger)
+        self._troubles.keep_doing("seals", step, every_s=SEAL_S)
         return self
 
     async def __aexit__(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from opsmith.audit.states import CHANGE, to_change
+from opsmith.audit.states import CHANGE, of_look, to_change
 from opsmith.errors import OpsmithError
 from opsmith.flows.capture import Sources, capture
 from opsmith.flows.investigate import Investigation, investigate
@@ -24,6 +24,7 @@ from opsmith.nouns.topology import Topology
 from opsmith.seams.ledger import Ledger, Wanted
 from opsmith.settings import Settings
 from opsmith.wiring.memory import give_back
+from opsmith.wiring.replay import look_of
 from opsmith.wiring.troubles import Troubles
 from opsmith.wiring.weights import weights
 
@@ -86,16 +87,19 @@ class Looks:
             now=began,
         )
         self._troubles.note("prometheus", lost[0] if lost else "")
+        fitted = weights(self._settings)
         found = await asyncio.to_thread(
             investigate,
             folder / "bundle",
-            fitted=weights(self._settings),
+            fitted=fitted,
             top=TOP,
             path_weights=PathWeights.BOTTLENECK,
             seen_before=partial(self._seen_before, incident),
         )
         self.know(found.recording.topology)
         await asyncio.to_thread(_keep_report, folder, found.report)
+        look = await asyncio.to_thread(look_of, folder, found, fitted=fitted, top=TOP, at=began)
+        await self._ledger.append([of_look(look)], durable=False)
         self.done += 1
         self.seconds += (now() - began).total_seconds()
         self._remember_aside(incident, found)

@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
@@ -185,9 +185,9 @@ class SqliteLedger:
             )
             forged = next((state.seq for state in states if not is_sealed(state)), None)
         if verdict.whole and last != (head_seq, head_digest):
-            return Verdict(checked=verdict.checked, broken_at=min(last[0], head_seq) + 1)
+            return replace(verdict, broken_at=min(last[0], head_seq) + 1)
         if verdict.whole and forged is not None:
-            return Verdict(checked=verdict.checked, broken_at=forged)
+            return replace(verdict, broken_at=forged)
         return verdict
 
     def _forget(self, before: datetime) -> int:

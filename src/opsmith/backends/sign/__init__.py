@@ -1,0 +1,1 @@
+"""sign: who vouches for the ledger, one algorithm a file."""
