@@ -9,12 +9,14 @@ from opsmith.flows.detect_stream import (
     LABELS,
     alarm_rate,
     close_watch,
+    expect,
     follow,
     label,
     open_watch,
     replay,
 )
 from opsmith.nouns.anomaly import Label, Sample, Verdict
+from opsmith.nouns.forecast import LEVELS, Forecast, Nature
 from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
 from opsmith.testing.state import MemoryStates
 
@@ -102,3 +104,58 @@ def test_the_alarm_rate_of_a_history_and_thresholds_for_budgets() -> None:
 def test_a_history_shorter_than_the_warm_up_cannot_be_judged() -> None:
     with pytest.raises(BadInput):
         alarm_rate((spiked("a", 3, points=20),))
+
+
+def promised(key: str, first_s: float, width: float) -> Forecast:
+    spread = np.linspace(-width, width, len(LEVELS))
+    return Forecast(
+        key=key,
+        unit="",
+        nature=Nature.GAUGE,
+        step_s=60.0,
+        history_s=np.zeros(0),
+        history=np.zeros(0),
+        times_s=first_s + 60.0 * np.arange(500),
+        quantiles=np.repeat(spread[:, None], 500, axis=1),
+        model="blend",
+        chosen="last value",
+    )
+
+
+async def test_a_forecast_is_kept_honest_while_samples_come_and_over_a_restart() -> None:
+    store, series = MemoryStates(), spiked("a", 850)
+    samples = [
+        Sample(series="a", time_s=float(t), value=float(y))
+        for t, y in zip(series.times_s, series.values, strict=True)
+    ]
+    watch = await open_watch(store, resume=False)
+    expect(watch, {"a": promised("a", samples[300].time_s, 0.5)})
+
+    list(follow(watch, samples[:800]))
+    await close_watch(store, watch)
+    again = await open_watch(store, resume=True)
+    expect(again, {"a": promised("a", samples[800].time_s, 0.5)})
+
+    assert watch.corrections["a"].width95 > 2.0
+    assert again.forecasts["a"].correction == watch.corrections["a"]
+
+
+async def test_what_a_sure_forecast_foresaw_needs_more_to_be_an_alarm() -> None:
+    series = spiked("a", 500)
+    scores = []
+    for centre in (None, 40.0, 0.0):
+        watch = await open_watch(MemoryStates(), resume=False)
+        samples = [
+            Sample(series="a", time_s=float(t), value=float(y))
+            for t, y in zip(series.times_s[:501], series.values, strict=False)
+        ]
+        list(follow(watch, samples[:500]))
+        if centre is not None:
+            made = promised("a", samples[500].time_s, 1.0)
+            made.quantiles[:] += centre + series.values[500] - 40.0
+            expect(watch, {"a": made})
+        list(follow(watch, samples[500:]))
+        scores.append(watch.fleet.last().threshold)
+
+    plain, foreseen, not_foreseen = scores
+    assert not_foreseen < plain < foreseen

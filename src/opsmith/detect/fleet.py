@@ -117,13 +117,24 @@ class Fleet:
         self._state.scalars[number, IS_COUNTER] = float(counter)
         return number
 
-    def push(self, row: int, time_s: float, value: float) -> Verdict:
-        """Take one sample of one series; `last()` tells more."""
+    def push(
+        self, row: int, time_s: float, value: float, band: tuple[float, float] | None = None
+    ) -> Verdict:
+        """Take one sample of one series; `last()` tells more.
+
+        band: low and high of a forecast for it, which moves the threshold by how sure it is.
+        """
         self._row[0] = row
         self._sample[0, TIME] = time_s
         self._sample[0, MEASURE] = value
+        self._sample[0, BAND_LOW], self._sample[0, BAND_HIGH] = band or (np.nan, np.nan)
         run(self._state, self.rules, self._row, self._sample, self._answer)
         return CODES[int(self._answer[0, CODE])]
+
+    @property
+    def measured(self) -> float:
+        """What the sample last pushed came to: its value, or a counter's rate a second."""
+        return float(self._answer[0, MEASURED])
 
     def last(self) -> Anomaly:
         """All that was said of the sample last pushed."""

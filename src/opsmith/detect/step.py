@@ -358,7 +358,9 @@ def decide(
     scalars: Floats, rules: Rules, quantiles: Floats, days: Singles, sample: Floats, answer: Floats
 ) -> None:
     """Set the code: an alarm when the score is over the threshold and the cool-down's bar."""
-    answer[THRESHOLD] = rules.knobs[0] * scalars[STRICTNESS] * trust(sample, quantiles)
+    answer[THRESHOLD] = (
+        rules.knobs[0] * scalars[STRICTNESS] * trust(sample, answer[MEASURED], quantiles)
+    )
     if is_warming(scalars):
         answer[CODE] = warming_code(scalars)
         return
@@ -417,13 +419,13 @@ def rebase(scalars: Floats, days: Singles, moved_by: float) -> None:
 
 
 @kernel
-def trust(sample: Floats, quantiles: Floats) -> float:
+def trust(sample: Floats, value: float, quantiles: Floats) -> float:
     """How a forecast's band moves the threshold: 1 without one.
 
     Inside a band that is narrow beside the series' own range the threshold rises by up to a
     half, outside it falls by up to a quarter; a band as wide as the range says nothing.
     """
-    low, high, value = sample[BAND_LOW], sample[BAND_HIGH], sample[MEASURE]
+    low, high = sample[BAND_LOW], sample[BAND_HIGH]
     if not high >= low:
         return 1.0
     span = quantiles[VALUE, 2] - quantiles[VALUE, 0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,11 +13,15 @@ from opsmith.detect.fleet import CODES, THRESHOLD_DEFAULT, Fleet
 from opsmith.detect.state import STRICTNESS, Floats
 from opsmith.detect.step import ALARM, CODE, OUTAGE, SCORE, WARMING
 from opsmith.errors import BadInput, HouseError, NotFound
-from opsmith.nouns.anomaly import TELLING, AlarmRate, Anomaly, Label, Sample
+from opsmith.forecast.intervals import Correction
+from opsmith.forecast.live import Followed, followed
+from opsmith.nouns.anomaly import TELLING, AlarmRate, Anomaly, Label, Sample, Verdict
+from opsmith.nouns.forecast import Forecast
 from opsmith.nouns.series import MetricKind, Series
 from opsmith.seams.state import StateStore
 
 FLEET, TOLD, LABELS = "detect.fleet", "detect.told", "detect.labels"
+CALIBRATION = "detect.calibration"
 # So many anomalies can still be labelled.
 MOST_TOLD = 10_000
 BUDGETS = (0.1, 0.03, 0.01)
@@ -26,10 +30,16 @@ DAY_S = 86400.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """A detector and what it told. told: id to (series, score), oldest first."""
+    """A detector and what it told.
+
+    told: id to (series, score), oldest first. forecasts: by series, those that are followed;
+    corrections: by series, how wide their intervals must be, learned from what came.
+    """
 
     fleet: Fleet
     told: dict[str, tuple[str, float]] = field(default_factory=dict)
+    forecasts: dict[str, Followed] = field(default_factory=dict)
+    corrections: dict[str, Correction] = field(default_factory=dict)
 
 
 async def open_watch(store: StateStore, *, resume: bool) -> Watch:
@@ -41,7 +51,7 @@ async def open_watch(store: StateStore, *, resume: bool) -> Watch:
     blob = await store.load(FLEET) if resume else None
     if blob is not None:
         fleet.restore(blob)
-    watch = Watch(fleet=fleet, told=await _told(store))
+    watch = Watch(fleet=fleet, told=await _told(store), corrections=await _corrections(store))
     for key, strictness in (await _labels(store)).items():
         row = fleet.row(key)
         fleet.state.scalars[row, STRICTNESS] = strictness
@@ -51,6 +61,8 @@ async def open_watch(store: StateStore, *, resume: bool) -> Watch:
 async def close_watch(store: StateStore, watch: Watch) -> None:
     """Keep what was learned and told."""
     await store.save(FLEET, watch.fleet.to_bytes())
+    widths = {key: (one.width80, one.width95) for key, one in watch.corrections.items()}
+    await store.save(CALIBRATION, json.dumps(widths).encode())
     kept = dict(list(watch.told.items())[-MOST_TOLD:])
     await store.save(TOLD, json.dumps(kept).encode())
 
@@ -59,8 +71,25 @@ def follow(watch: Watch, samples: Iterable[Sample]) -> Iterator[Anomaly]:
     """Take samples one by one; give alarms, their ends and outages as they come."""
     for sample in samples:
         row = watch.fleet.row(sample.series)
-        if watch.fleet.push(row, sample.time_s, sample.value) in TELLING:
+        ahead = watch.forecasts.get(sample.series)
+        band = None if ahead is None else ahead.band(sample.time_s)
+        verdict = watch.fleet.push(row, sample.time_s, sample.value, band)
+        if ahead is not None and verdict not in (Verdict.GAP, Verdict.LATE):
+            measured = watch.fleet.measured
+            watch.forecasts[sample.series] = ahead.observed(sample.time_s, measured)
+            watch.corrections[sample.series] = watch.forecasts[sample.series].correction
+        if verdict in TELLING:
             yield _noted(watch, watch.fleet.last())
+
+
+def expect(watch: Watch, forecasts: Mapping[str, Forecast]) -> None:
+    """Follow new forecasts from here on, by series key, in place of those before.
+
+    While their samples come through `follow`, the interval of each moves that series' threshold
+    by how sure it is, and is itself kept honest; what was learned goes on to the next forecast.
+    """
+    for key, made in forecasts.items():
+        watch.forecasts[key] = followed(made, watch.corrections.get(key))
 
 
 def replay(watch: Watch, series: Sequence[Series]) -> Iterator[Anomaly]:
@@ -165,6 +194,15 @@ async def _told(store: StateStore) -> dict[str, tuple[str, float]]:
 async def _labels(store: StateStore) -> dict[str, float]:
     read = await _object(store, LABELS)
     return {key: float(one) for key, one in read.items() if isinstance(one, int | float)}
+
+
+async def _corrections(store: StateStore) -> dict[str, Correction]:
+    read = await _object(store, CALIBRATION)
+    return {
+        key: Correction(width80=float(pair[0]), width95=float(pair[1]))
+        for key, pair in read.items()
+        if isinstance(pair, list)
+    }
 
 
 async def _object(store: StateStore, name: str) -> dict[str, object]:
