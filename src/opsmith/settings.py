@@ -42,6 +42,8 @@ class Settings:
     tls_cert_file: PEM of the HTTP face's certificate and its chain, None for plain HTTP.
     tls_key_file: PEM of the key of that certificate.
     tls_client_ca_file: PEM of who may vouch for callers; each must then show a certificate.
+    principals_file: YAML file of who may come in over HTTP; principals.yaml of the data folder
+        when unset.
     inventory_file: names that exist (services, hosts, aliases), None for what servers tell alone.
     metric_catalogue: YAML file of metrics of your own, asked before the shipped ones.
     config_repo: folder of a Git repository for `compare_config`, None for the current folder.
@@ -71,6 +73,7 @@ class Settings:
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
+    principals_file: Path | None = None
     inventory_file: Path | None = None
     metric_catalogue: Path | None = None
     config_repo: Path | None = None
@@ -111,6 +114,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),
         tls_client_ca_file=_path(source, "OPSMITH_TLS_CLIENT_CA_FILE"),
+        principals_file=_path(source, "OPSMITH_PRINCIPALS_FILE"),
         inventory_file=_path(source, "OPSMITH_INVENTORY_FILE"),
         metric_catalogue=_path(source, "OPSMITH_METRIC_CATALOGUE"),
         config_repo=_path(source, "OPSMITH_CONFIG_REPO"),

@@ -195,6 +195,12 @@ def _session() -> click.Command:
     return session
 
 
+def _principal() -> click.Command:
+    from opsmith.cli.principal import principal
+
+    return principal
+
+
 def _audit() -> click.Command:
     from opsmith.cli.audit import audit
 
@@ -206,6 +212,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "actions": ("List what opsmith can do, with risk and undo.", _actions),
     "ask": ("Answer a sentence, or talk.", _ask),
     "audit": ("Read what was asked and done.", _audit),
+    "principal": ("Let people and programs in over HTTP.", _principal),
     "session": ("See and go on with conversations.", _session),
     "anomaly": ("Say what an anomaly really was.", _anomaly),
     "approve": ("Say yes to a plan.", _approve),

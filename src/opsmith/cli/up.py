@@ -34,6 +34,7 @@ def up(
     from opsmith.http.api import create
     from opsmith.wiring.live import App
     from opsmith.wiring.memory import stay_small
+    from opsmith.wiring.principals import principals_of
 
     known = settings.load()
     chosen = replace(
@@ -44,14 +45,17 @@ def up(
         data_dir=data_dir or known.data_dir,
     )
     host, port = _address(chosen.listen)
-    if not is_loopback(host) and not (chosen.key or tls.asks_callers(chosen)):
+    principals = principals_of(chosen)
+    if not is_loopback(host) and not (chosen.key or principals or tls.asks_callers(chosen)):
         raise AskError(
             f"{host} can be reached from other machines, and callers need show nothing.",
-            hint="Set OPSMITH_KEY or OPSMITH_TLS_CLIENT_CA_FILE, or listen on 127.0.0.1.",
+            hint="Set OPSMITH_KEY or OPSMITH_TLS_CLIENT_CA_FILE, run `opsmith principal add`,"
+            " or listen on 127.0.0.1.",
         )
     stay_small()
     app = App(chosen, version=version("opsmith"))
-    api = create(app, key=chosen.key, certified=tls.asks_callers(chosen))
+    certified = tls.asks_callers(chosen)
+    api = create(app, key=chosen.key, certified=certified, principals=principals)
     config = uvicorn.Config(api, host=host, port=port, log_level="warning", server_header=False)
     tls.serve_config(config, chosen)
     scheme = "https" if config.is_ssl else "http"

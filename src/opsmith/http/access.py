@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import ipaddress
@@ -12,9 +13,13 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from opsmith.http.problems import problem
+from opsmith.nouns.session import Principal
+from opsmith.wiring.principals import Principals
 
 # Liveness must answer a kubelet that has no key; it says nothing but that we live.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+# Keys that are hashed at once; each takes 16 MiB and some 40 ms.
+GUESSES = 2
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 # No honest body is larger: Alertmanager's groups are some hundred kilobytes at most, OTLP
 # exporters send up to 4 MiB by default.
@@ -28,28 +33,52 @@ class Gate:
         empty when none is set. Then the Host header must name this machine, so that a page
         from elsewhere cannot reach in through the browser (DNS rebinding).
     certified: callers showed a certificate that we trust; then any name will do.
+    principals: callers with keys of their own. Whom it lets in stands in the scope as
+        `principal`.
     """
 
-    def __init__(self, app: ASGIApp, *, key: str, certified: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        key: str,
+        certified: bool = False,
+        principals: Principals | None = None,
+    ) -> None:
         self._app = app
         self._key = key
         self._certified = certified
+        self._principals = principals
+        self._guesses = asyncio.Semaphore(GUESSES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, 403 or 413 here, or pass on."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        refusal = self._refusal(scope["path"], Headers(scope=scope))
+        headers = Headers(scope=scope)
+        scope["principal"] = await self._own(headers.get("authorization", ""))
+        refusal = self._refusal(scope["path"], headers, known=scope["principal"] is not None)
         await (refusal or self._app)(scope, receive, send)
 
-    def _refusal(self, path: str, headers: Headers) -> Response | None:
+    async def _own(self, authorization: str) -> Principal | None:
+        """Whose own key was shown; a key that was not seen before takes its time."""
+        if not self._principals or not authorization:
+            return None
+        key = _shown(authorization)
+        found = self._principals.remembered(key)
+        if found is None and key and not self._knows(authorization):
+            async with self._guesses:
+                found = await asyncio.to_thread(self._principals.who, key)
+        return found
+
+    def _refusal(self, path: str, headers: Headers, *, known: bool) -> Response | None:
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > LARGEST_BODY:
             return problem(413, f"A body may have {LARGEST_BODY} bytes at most.")
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS or known:
             return None
-        if self._key:
+        if self._key or self._principals:
             return None if self._knows(headers.get("authorization", "")) else _unknown()
         if self._certified:
             return None
@@ -61,10 +90,9 @@ class Gate:
         )
 
     def _knows(self, authorization: str) -> bool:
-        scheme, _, shown = authorization.partition(" ")
-        if scheme.lower() == "basic":
-            shown = _password(shown)
-        return secrets.compare_digest(shown.encode(), self._key.encode())
+        shown = _shown(authorization)
+        right = secrets.compare_digest(shown.encode(), self._key.encode())
+        return right and bool(self._key)
 
 
 def is_loopback(host: str) -> bool:
@@ -73,6 +101,12 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _shown(authorization: str) -> str:
+    """The key in an Authorization header."""
+    scheme, _, shown = authorization.partition(" ")
+    return _password(shown) if scheme.lower() == "basic" else shown
 
 
 def _password(shown: str) -> str:

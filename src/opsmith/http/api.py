@@ -11,12 +11,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from opsmith.errors import AskError
-from opsmith.http import incidents, maintenance, signs
+from opsmith.http import ask, incidents, maintenance, signs
 from opsmith.http.access import LARGEST_BODY, Gate
 from opsmith.http.events import Bus
+from opsmith.http.noted import Noted
 from opsmith.http.problems import install
 from opsmith.http.shapes import AlertShape, ChangeShape, Taken
 from opsmith.wiring.live import App
+from opsmith.wiring.principals import Principals
 
 PAGE: Traversable = files("opsmith.http") / "page"
 PAGE_FILES = {
@@ -38,10 +40,13 @@ class TooLarge(AskError):
     http_status = 413
 
 
-def create(app: App, *, key: str, certified: bool = False) -> FastAPI:
+def create(
+    app: App, *, key: str, certified: bool = False, principals: Principals | None = None
+) -> FastAPI:
     """The HTTP face of `app`. key: what callers must show; empty for this machine alone.
 
     certified: every caller showed a certificate before a request is read, so none need be local.
+    principals: callers with keys of their own.
     """
     bus = Bus()
     app.listeners.append(bus.announce)
@@ -69,7 +74,9 @@ def create(app: App, *, key: str, certified: bool = False) -> FastAPI:
     api.include_router(incidents.routes(app, bus))
     api.include_router(signs.routes(app))
     api.include_router(maintenance.routes(app))
-    api.add_middleware(Gate, key=key, certified=certified)
+    api.include_router(ask.routes(app.desk))
+    api.add_middleware(Noted, desk=app.desk)
+    api.add_middleware(Gate, key=key, certified=certified, principals=principals)
     return api
 
 

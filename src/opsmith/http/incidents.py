@@ -11,11 +11,9 @@ from opsmith.errors import NotFound
 from opsmith.http.events import Bus
 from opsmith.http.graph_shapes import SubgraphShape
 from opsmith.http.shapes import BlameShape, IncidentShape, MergeShape, SplitShape
+from opsmith.http.who import Operator
 from opsmith.wiring.graph import HOPS, MOST
 from opsmith.wiring.live import App
-
-# Whoever holds the key of the HTTP face; principals of their own come with sessions.
-PRINCIPAL = "http"
 
 
 def routes(app: App, bus: Bus) -> APIRouter:
@@ -60,27 +58,27 @@ def _sayings(router: APIRouter, app: App) -> None:
 
     @router.post("/incidents/{name}/confirm")
     async def confirm(
-        name: str, cause: Annotated[BlameShape | None, Body()] = None
+        name: str, by: Operator, cause: Annotated[BlameShape | None, Body()] = None
     ) -> IncidentShape:
         """Say that the verdict is right, or what the cause was."""
         blame = cause.blame() if cause else None
-        return IncidentShape.of(await app.watch.confirm(name, blame, principal=PRINCIPAL))
+        return IncidentShape.of(await app.watch.confirm(name, blame, principal=by.name))
 
     @router.post("/incidents/{name}/reject")
-    async def reject(name: str) -> IncidentShape:
+    async def reject(name: str, by: Operator) -> IncidentShape:
         """Say that the verdict is wrong."""
-        return IncidentShape.of(await app.watch.reject(name, principal=PRINCIPAL))
+        return IncidentShape.of(await app.watch.reject(name, principal=by.name))
 
     @router.post("/incidents/{name}/merge")
-    async def merge(name: str, wanted: MergeShape) -> IncidentShape:
+    async def merge(name: str, wanted: MergeShape, by: Operator) -> IncidentShape:
         """Take the alerts of another incident."""
-        return IncidentShape.of(await app.watch.merge(name, wanted.other, principal=PRINCIPAL))
+        return IncidentShape.of(await app.watch.merge(name, wanted.other, principal=by.name))
 
     @router.post("/incidents/{name}/split")
-    async def split(name: str, wanted: SplitShape) -> list[IncidentShape]:
+    async def split(name: str, wanted: SplitShape, by: Operator) -> list[IncidentShape]:
         """Move some alerts to an incident of their own."""
         alerts = frozenset(wanted.alerts)
         return [
             IncidentShape.of(part)
-            for part in await app.watch.split(name, alerts, principal=PRINCIPAL)
+            for part in await app.watch.split(name, alerts, principal=by.name)
         ]

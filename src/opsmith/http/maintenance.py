@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from opsmith.http.incidents import PRINCIPAL
 from opsmith.http.shapes import WantedWindow, WindowShape
+from opsmith.http.who import Operator
 from opsmith.wiring.live import App
 
 
@@ -19,20 +19,20 @@ def routes(app: App) -> APIRouter:
         return [WindowShape.of(window) for window in await app.quiet.windows()]
 
     @router.post("/maintenance", status_code=201)
-    async def add(wanted: WantedWindow) -> WindowShape:
+    async def add(wanted: WantedWindow, by: Operator) -> WindowShape:
         """Set a window; it is on the ledger when answered."""
         made = await app.quiet.add(
             wanted.matchers(),
             starts_at=wanted.starts_at,
             minutes=wanted.minutes,
-            by=PRINCIPAL,
+            by=by.name,
             why=wanted.why,
         )
         return WindowShape.of(made)
 
     @router.post("/maintenance/{name}/end")
-    async def end(name: str) -> WindowShape:
+    async def end(name: str, by: Operator) -> WindowShape:
         """End a window now."""
-        return WindowShape.of(await app.quiet.end(name, by=PRINCIPAL))
+        return WindowShape.of(await app.quiet.end(name, by=by.name))
 
     return router

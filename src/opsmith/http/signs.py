@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from opsmith.http.incidents import PRINCIPAL
 from opsmith.http.shapes import LabelShape, SignShape
+from opsmith.http.who import Operator
 from opsmith.wiring.live import App
 
 
@@ -19,8 +19,8 @@ def routes(app: App) -> APIRouter:
         return [SignShape.of(one) for one in tuple(reversed(app.signs.newest()))[: max(0, limit)]]
 
     @router.post("/signs/{name}/label")
-    async def label(name: str, word: LabelShape) -> SignShape:
+    async def label(name: str, word: LabelShape, by: Operator) -> SignShape:
         """Say what an anomaly really was; its series' threshold follows."""
-        return SignShape.of(await app.signs.label(name, word.said, principal=PRINCIPAL))
+        return SignShape.of(await app.signs.label(name, word.said, principal=by.name))
 
     return router

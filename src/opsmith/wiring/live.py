@@ -32,6 +32,7 @@ from opsmith.nouns.signals import Change
 from opsmith.settings import Settings
 from opsmith.wiring.audit import sealing
 from opsmith.wiring.collection import collection
+from opsmith.wiring.desk import Desk
 from opsmith.wiring.graph import open_graph
 from opsmith.wiring.healing import Healing
 from opsmith.wiring.lessons import Lessons
@@ -67,14 +68,14 @@ class App:
         self._own = OwnMetrics()
         self._ledger = SqliteLedger(settings.data_dir / "ledger.db")
         self._metrics = open_metrics(settings, describe=_raw, hear=self._hear)
-        self._alerts = (
-            AlertmanagerAlerts(settings.alertmanager_url) if settings.alertmanager_url else None
-        )
+        url = settings.alertmanager_url
+        self._alerts = AlertmanagerAlerts(url) if url else None
         self._pollers = Pollers(
             settings, ledger=self._ledger, metrics=self._metrics, take_logs=self._take_records
         )
         self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
+        self.desk = Desk(settings, self._ledger)
         self.inbox = Inbox(self._ledger, tell=self._place)
         self._stream = consumer(
             settings, ledger=self._ledger, inbox=self.inbox, troubles=self._troubles
@@ -162,6 +163,7 @@ class App:
         await self._announcer.close()
         await self._pollers.close()
         await self.looks.close()
+        await self.desk.aclose()
         await self._graph.aclose()
         if self._metrics is not None:
             await self._metrics.aclose()

@@ -75,6 +75,10 @@ class Conversation:
         status = TurnStatus.FAILED if outcome(reply) in _FAILED else TurnStatus.SUCCESS
         await self._keep(text, began, status, reply)
 
+    async def keep_end(self, text: str, began: datetime, status: TurnStatus) -> None:
+        """Put a turn without an answer on the ledger."""
+        await self._keep(text, began, status)
+
     async def _keep(
         self, text: str, began: datetime, status: TurnStatus, reply: Reply | None = None
     ) -> None:

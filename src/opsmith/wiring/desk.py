@@ -1,0 +1,134 @@
+"""The desk: questions of many callers, answered from the live house, each turn on the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+
+from opsmith.answer.showing import answer_json, as_json, task_json
+from opsmith.answer.words import language_of
+from opsmith.audit.sessions import Session, open_session
+from opsmith.errors import NotFound, Unreachable
+from opsmith.nouns.answer import Answer, Reply
+from opsmith.nouns.record import Entry
+from opsmith.nouns.session import Principal, TurnStatus
+from opsmith.nouns.task import Clarify, Reading, Refused, Understood
+from opsmith.seams.ledger import Ledger
+from opsmith.settings import Settings
+from opsmith.wiring.ask import Asker, AskSources, said_of
+from opsmith.wiring.sessions import Conversation, new_session
+
+REQUEST = "request"
+TIMEOUT_S = 60.0
+# Questions answered at once; more wait their turn.
+AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One event of an answer as it comes about. kind: reading, answer or done."""
+
+    kind: str
+    body: dict[str, object]
+
+
+class Desk:
+    """Answers over one ledger; the sources are opened with the first question."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self._settings = settings
+        self._ledger = ledger
+        self._asker: Asker | None = None
+        self._opening = asyncio.Lock()
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def aclose(self) -> None:
+        """Let go of the sources."""
+        if self._asker is not None:
+            await self._asker.__aexit__(None, None, None)
+
+    async def ask(
+        self, question: str, *, session: str, principal: Principal, timeout_s: float = TIMEOUT_S
+    ) -> AsyncIterator[Told]:
+        """How the question is read, each answer as it is found, and the whole at the end.
+
+        The turn is on the ledger before `done` is told.
+        Raises `NotFound` for a session of another tenant or of none, `Unreachable` after
+        `timeout_s`.
+        """
+        opened = await self._session(session, principal)
+        talk = Conversation(await self._sources(), opened, principal)
+        began, ends = datetime.now(UTC), monotonic() + timeout_s
+        async with self._places:
+            steps = self._steps(talk, question, began)
+            try:
+                while True:
+                    left = max(0.0, ends - monotonic())
+                    try:
+                        told = await asyncio.wait_for(anext(steps), left)
+                    except StopAsyncIteration:
+                        return
+                    yield told
+            except TimeoutError as error:
+                await talk.keep_end(question, began, TurnStatus.TIMEOUT)
+                raise Unreachable(f"No answer within {timeout_s:g} s.") from error
+            finally:
+                await steps.aclose()
+
+    async def note(self, principal: Principal, *, method: str, path: str, status: int) -> None:
+        """Put a request that may have changed something on the ledger."""
+        body = json.dumps({"method": method, "path": path[:300], "status": status})
+        entry = Entry(
+            kind=REQUEST,
+            subject=principal.name,
+            body=body,
+            at=datetime.now(UTC),
+            principal=principal.name,
+            tenant=principal.tenant,
+        )
+        await self._ledger.append([entry], durable=False)
+
+    async def _steps(
+        self, talk: Conversation, question: str, began: datetime
+    ) -> AsyncGenerator[Told, None]:
+        reading, after = await talk.asker.read(question, talk.state)
+        yield Told(kind="reading", body=_reading(reading))
+        answers: list[Answer] = []
+        if isinstance(reading, Understood):
+            async for one in talk.asker.answers(question, reading):
+                answers.append(one)
+                yield Told(kind="answer", body=answer_json(one))
+        reply = Reply(
+            language=language_of(question),
+            reading=reading,
+            answers=tuple(answers),
+            said=said_of(reading),
+        )
+        await talk.keep_reply(question, began, reply, after.heard(reply.said))
+        yield Told(kind="done", body={"session": talk.session.name, **as_json(reply)})
+
+    async def _session(self, name: str, principal: Principal) -> Session:
+        opened = await open_session(self._ledger, name or new_session(datetime.now(UTC)))
+        last = opened.last
+        if name and (last is None or last.tenant != principal.tenant):
+            raise NotFound(f"There is no session {name[:60]!r}.")
+        return opened
+
+    async def _sources(self) -> Asker:
+        async with self._opening:
+            if self._asker is None:
+                asker = Asker(self._settings, AskSources(), ledger=self._ledger)
+                self._asker = await asker.__aenter__()
+            return self._asker
+
+
+def _reading(reading: Reading) -> dict[str, object]:
+    if isinstance(reading, Refused):
+        return {"outcome": "refuse", "reason": reading.reason, "tasks": []}
+    tasks = [task_json(one) for one in reading.tasks]
+    kind = "clarify" if isinstance(reading, Clarify) else "execute"
+    return {"outcome": kind, "tasks": tasks}
