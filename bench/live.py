@@ -109,7 +109,7 @@ def run(case: Case, data: Path, folder: Path | None) -> Outcome:
         seen = list(watched(lab))
         alarmed = heard(lab)
         began = rows_of(running.status(lab)["injections"])[-1]["began_at"]
-        if folder:
+        if folder and seen:
             target = folder / f"{case.fault}-{case.seed}-{int(time.time())}"
             shutil.copytree(data / "opsmith" / "incidents", target)
     finally:

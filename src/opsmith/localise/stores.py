@@ -19,8 +19,9 @@ Mask = NDArray[np.bool_]
 # A share of calls this many times what it was is a surge.
 SURGE = 2.0
 FULL_DISK = 0.95
-# From here on more readers fall through a cache than find what they seek.
-MOSTLY = 0.5
+# From here on those behind a cache notice how many fall through: healthy ones miss less, and a
+# lost one may still serve keys that are written anew all the time.
+MANY = 0.25
 USED, FREE = ("usage", "used"), ("avail", "available", "free")
 WHOLE = ("limit", "size", "total", "capacity")
 MISSES, HITS = ("misses", "miss"), ("hits", "hit")
@@ -73,14 +74,14 @@ def disk_shares(scene: Scene, entity: Entity) -> Iterator[tuple[float, float]]:
 
 
 def cache_lost(scene: Scene, entity: Entity) -> float:
-    """Weight of a cache whose readers mostly miss where they mostly hit; else of its evictions."""
+    """Weight of a cache whose readers miss far more often than before; else of its evictions."""
     rows = scene.series_of(entity, Aspect.CACHE)
     evicted = [pair for pair in rows if "evict" in pair[1].name.lower()]
     return max(largest_rise(scene, evicted), misses_grown(scene, rows))
 
 
 def misses_grown(scene: Scene, rows: Sequence[tuple[int, Series]]) -> float:
-    """Weight of the rise of the share of look-ups that miss, 0 unless most of them do now."""
+    """Weight of the rise of the share of look-ups that miss, 0 unless many do now."""
     periods, weights, rows_of = scene.periods, [0.0], dict(rows)
     if periods is None:
         return 0.0
@@ -99,7 +100,7 @@ def misses_grown(scene: Scene, rows: Sequence[tuple[int, Series]]) -> float:
             for when in (periods.fault_free, after_alarm)
         )
         before, after = share(missed0, hit0), share(missed, hit)
-        if after >= MOSTLY and after > SURGE * before:
+        if after >= MANY and after > SURGE * before:
             deviation = 0.5 / float(np.sqrt(missed + hit))  # of a share of so many, at most
             weights.append(weight_of((after - before) / deviation))
     return max(weights)

@@ -7,11 +7,11 @@ from opsmith_lab.layout import Spec
 
 
 def configures(spec: Spec, strength: float) -> dict[str, int]:
-    """Half of the pool at strength 1, a quarter at 2.
+    """Half of the pool up to strength 1, a quarter at 2.
 
     The subscriptions of the service hold half of the full pool, and take the halved one whole.
     """
-    return {"pool_size": max(1, round(spec.pool_size * 0.5**strength))}
+    return {"pool_size": max(1, round(spec.pool_size * 0.5 ** max(1.0, strength)))}
 
 
 FAULT = Fault(
