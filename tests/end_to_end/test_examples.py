@@ -12,13 +12,14 @@ TRUTH = [json.loads(line) for line in (EXAMPLES / "truth.jsonl").read_text().spl
 
 @pytest.mark.slow
 @pytest.mark.parametrize("known", TRUTH, ids=lambda known: known["incident"])
-def test_the_cause_and_the_path_of_each_recorded_incident_are_found(known: dict) -> None:
+def test_the_cause_its_kind_and_the_path_of_each_recorded_incident_are_found(known: dict) -> None:
     bundle = EXAMPLES / "incidents" / known["incident"]
 
     answer = CliRunner().invoke(opsmith, ["investigate", str(bundle), "-o", "json"])
 
     found = json.loads(answer.stdout)
     assert found["causes"][0]["entity"] == known["entity"]
+    assert found["causes"][0]["kind"] == known["kind"]
     assert found["path"] == known["path"]
 
 
