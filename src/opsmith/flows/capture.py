@@ -31,8 +31,8 @@ LEAD = timedelta(minutes=5)
 WANTED = (
     ".*(requests?|errors?|failures?|exceptions?|retries|timeouts?|restarts?|rejected|evict).*"
     "|.+_(seconds|duration|latency)[a-z_]*_(sum|count)"
-    "|.*(cpu|mem|rss|fds|threads|pool|conn|queue|lag|backlog|disk|filesystem|cache|hit|miss"
-    "|network|quota|limit|throttl|start_time).*"
+    "|.*(cpu|mem|oom|rss|fds|threads|pool|conn|queue|lag|backlog|disk|filesystem|_fs_|volume|cache"
+    "|hit|miss|network|quota|limit|throttl|start_time).*"
     "|up"
 )
 UNWANTED = (
