@@ -16,6 +16,7 @@ from opsmith.localise.failures import failures
 from opsmith.localise.features import feature_table
 from opsmith.localise.findings import Findings
 from opsmith.localise.gaps import gaps
+from opsmith.localise.held import without_held
 from opsmith.localise.kinds import kind_of
 from opsmith.localise.novelty import new_pairs
 from opsmith.localise.path import find_path
@@ -87,7 +88,7 @@ def localise(
 
 def measure(scene: Scene, base_rates: BaseRates = NO_RATES) -> tuple[Findings, ...]:
     """What every channel finds."""
-    measured = tuple(channel(scene) for channel in CHANNELS)
+    measured = without_held([channel(scene) for channel in CHANNELS])
     return (*measured, alert_findings(scene.recording, base_rates))
 
 
@@ -111,7 +112,7 @@ def ranking(
     """Order the candidates by the ranker's score; ties by name, so that input order is nothing."""
     if not entities:
         return Ranked(entities=(), scores=(), chances=())
-    table = feature_table(recording, entities, findings)
+    table = feature_table(recording, entities, findings, marked=bool(ranker.marks))
     scores = np.asarray(ranker.scores(table), dtype=np.float64)
     chances = probabilities(scores, temperature=ranker.temperature)
     if tells_too_little(recording):

@@ -20,7 +20,7 @@ from opsmith.localise.periods import Periods, moment
 from opsmith.localise.repeats import given_up, repeats
 from opsmith.localise.restarts import starts
 from opsmith.localise.scene import Scene
-from opsmith.localise.traces import CLIENT, Traces
+from opsmith.localise.traces import CLIENT, Traces, refused
 from opsmith.nouns.diagnosis import Channel, Evidence
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.signals import Logs
@@ -152,18 +152,6 @@ def called_by(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
     seen[traces.parent[child]] = traces.spans.entity[child]
     client = traces.spans.side == CLIENT
     return names, np.where(client, np.where(seen >= 0, seen, called), -1)
-
-
-def refused(traces: Traces) -> NDArray[np.bool_]:
-    """Which spans carry an attribute that says that a pool was exhausted."""
-    sets = [
-        any(
-            "pool" in name and "exhausted" in name and value.lower() in {"true", "1"}
-            for name, value in attributes
-        )
-        for attributes in traces.spans.attribute_sets
-    ]
-    return np.array(sets, dtype=np.bool_)[traces.spans.attributes]
 
 
 def full_pools(traces: Traces | None, periods: Periods) -> dict[Entity, Count]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from opsmith.localise.alerts import storm_of
 from opsmith.localise.base_rates import signature_of
 from opsmith.localise.findings import Findings
+from opsmith.localise.marks import Marks, marks_of
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.topology import EdgeKind, Topology
@@ -36,12 +37,14 @@ class Table:
 
     values: (candidates, columns) float64, at least 0 but for differences.
     storm: how many alerts of different sort the incident has.
+    marks: of each candidate, see `marks`; empty unless asked for, as they do name somebody.
     """
 
     entities: tuple[Entity, ...]
     columns: tuple[str, ...]
     values: Matrix
     storm: int
+    marks: tuple[Marks, ...] = ()
 
     def select(self, columns: Sequence[str]) -> Matrix:
         """The named columns in that order, (candidates, len(columns)); an unknown one is NaN."""
@@ -54,9 +57,13 @@ class Table:
 
 
 def feature_table(
-    recording: Recording, entities: Sequence[Entity], findings: Iterable[Findings]
+    recording: Recording,
+    entities: Sequence[Entity],
+    findings: Iterable[Findings],
+    *,
+    marked: bool = False,
 ) -> Table:
-    """The table of the candidates `entities`, in their order.
+    """The table of the candidates `entities`, in their order. marked: with their marks.
 
     Columns: `<channel>.strength` as log(1 + strength²); each channel's own features; of the
     totals among them `<column>|<surroundings>`; of all `<column>#share` and of the totals
@@ -81,6 +88,7 @@ def feature_table(
         columns=tuple(columns),
         values=np.column_stack(list(columns.values())),
         storm=storm,
+        marks=marks_of(recording, entities) if marked else (),
     )
 
 

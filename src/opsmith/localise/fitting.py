@@ -15,6 +15,7 @@ from opsmith.localise.channel_weights import fit_weights
 from opsmith.localise.diagnose import candidates_of, measure
 from opsmith.localise.features import Table, feature_table
 from opsmith.localise.fitted import Fitted
+from opsmith.localise.marks import fit_marks
 from opsmith.localise.ranker import MEASURING, Forest, Ranker, strengths
 from opsmith.localise.scene import read_scene
 from opsmith.nouns.entity import Entity
@@ -26,8 +27,8 @@ Solved = tuple[Recording, Collection[Entity]]
 
 # Parts of the history that take turns in being unseen.
 FOLDS = 8
-# Makes the sum of the shipped and a user's own forest calibrated on unseen incidents.
-REFITTED_TEMPERATURE = 1.7
+# Makes the sum of both forests and the marks calibrated on unseen incidents.
+REFITTED_TEMPERATURE = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Labelled:
 
 
 def refit(history: Sequence[Solved], shipped: Ranker, *, seed: int) -> Fitted:
-    """Learn base rates, channel weights and a forest of one's own from solved incidents.
+    """Learn base rates, channel weights, a forest and marks of one's own from solved incidents.
 
     The forest joins the shipped one; without alert storms there is none, without measurements
     the channel weights stay 1.  Raises `BadInput` when no cause is a candidate in its incident.
@@ -77,6 +78,9 @@ def refit(history: Sequence[Solved], shipped: Ranker, *, seed: int) -> Fitted:
                 name: round(float(w), 4) for name, w in zip(MEASURING, weights, strict=True)
             },
             forests=(*shipped.forests, *forests),
+            marks=fit_marks([(one.table.marks, _is_cause(one)) for one in storms])
+            if forests
+            else {},
             temperature=REFITTED_TEMPERATURE if forests else shipped.temperature,
             origin=f"{shipped.origin}; refitted on {len(tables)} solved incidents",
         ),
@@ -100,7 +104,7 @@ def labelled(recording: Recording, causes: Collection[Entity], rates: BaseRates)
     """What all channels say of an incident's candidates."""
     scene = read_scene(recording)
     findings = measure(scene, rates)
-    table = feature_table(recording, candidates_of(scene, findings), findings)
+    table = feature_table(recording, candidates_of(scene, findings), findings, marked=True)
     return Labelled(table=table, causes=causes)
 
 

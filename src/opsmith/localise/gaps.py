@@ -19,7 +19,7 @@ from opsmith.localise.findings import Findings
 from opsmith.localise.periods import moment
 from opsmith.localise.resource import NOISE_Z
 from opsmith.localise.scene import Scene
-from opsmith.localise.traces import CLIENT, Traces
+from opsmith.localise.traces import CLIENT, Traces, refused
 from opsmith.nouns.diagnosis import Channel, Evidence
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.series import Aspect
@@ -69,8 +69,10 @@ def gaps(scene: Scene) -> Findings:
     traces, periods = scene.traces, scene.periods
     if traces is None or periods is None:
         return Findings(channel=Channel.EDGE_GAP, strength={}, evidence={})
-    before = traces.before(periods.alarm_s)[traces.trace]
-    after = traces.after(periods.alarm_s)[traces.trace]
+    # A call that was refused a connection never left its caller: it tells nothing of the edge.
+    left = ~refused(traces)
+    before = traces.before(periods.alarm_s)[traces.trace] & left
+    after = traces.after(periods.alarm_s)[traces.trace] & left
     edges = edge_stretches(traces, before, after)
     own = own_stretches(traces, before, after, worst_out(edges))
     short = {one for pair in edges for one in pair if short_of_processor(scene, one)}

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from opsmith.errors import BadInput
 from opsmith.localise.features import Table
+from opsmith.localise.marks import mark_scores
 from opsmith.nouns.diagnosis import Channel
 
 VERSION = 1
@@ -63,12 +64,14 @@ class Ranker:
 
     channels: the weight of each measuring channel, 1 where none is given.
     forests: summed; none means the alerts' own strength.
+    marks: weights of single alerts around a candidate, learned from a system's own past.
     temperature: what its scores are divided by to be calibrated log odds.
     origin: one sentence for people, where the weights come from.
     """
 
     channels: Mapping[Channel, float] = field(default_factory=dict)
     forests: tuple[Forest, ...] = ()
+    marks: Mapping[str, float] = field(default_factory=dict)
     temperature: float = 1.0
     origin: str = "no fitted weights: the sum of the channels' evidence"
 
@@ -88,7 +91,10 @@ class Ranker:
         if not self.forests:
             return strengths(table, (Channel.ALERT,))[:, 0]
         total = np.sum([f.predict(table.select(f.columns)) for f in self.forests], axis=0)
-        return np.asarray(total * table.storm / (table.storm + HALF_BELIEVED))
+        believed = total * table.storm / (table.storm + HALF_BELIEVED)
+        if self.marks and table.marks:
+            believed = believed + mark_scores(table.marks, self.marks)
+        return np.asarray(believed)
 
 
 UNFITTED = Ranker()
@@ -115,6 +121,7 @@ def to_json(ranker: Ranker) -> str:
             "temperature": ranker.temperature,
             "channels": {str(channel): weight for channel, weight in ranker.channels.items()},
             "forests": forests,
+            "marks": dict(ranker.marks),
         }
     )
 
@@ -130,6 +137,8 @@ def from_json(text: str) -> Ranker:
         return Ranker(
             forests=tuple(_forest(part) for part in value["forests"]),
             temperature=float(value["temperature"]),
+            # Weights that were kept before there were marks have none.
+            marks={str(mark): float(w) for mark, w in value.get("marks", {}).items()},
             channels={Channel(name): float(w) for name, w in value["channels"].items()},
             origin=str(value["origin"]),
         )

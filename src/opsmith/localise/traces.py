@@ -60,6 +60,18 @@ class Traces:
         return {(names[caller], names[callee]) for caller, callee in pairs.tolist()}
 
 
+def refused(traces: Traces) -> Mask:
+    """(n,) which spans carry an attribute that says that a pool was exhausted."""
+    sets = [
+        any(
+            "pool" in name and "exhausted" in name and value.lower() in {"true", "1"}
+            for name, value in attributes
+        )
+        for attributes in traces.spans.attribute_sets
+    ]
+    return np.array(sets, dtype=np.bool_)[traces.spans.attributes]
+
+
 def read_traces(spans: Spans, periods: Periods) -> Traces:
     """Work out families, traces and their periods."""
     count = len(spans.trace)
