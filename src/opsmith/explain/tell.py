@@ -12,6 +12,7 @@ from opsmith.explain.timeline import timeline
 from opsmith.explain.verdict import HEADLINES, verdict
 from opsmith.explain.words import (
     clean,
+    clock,
     figure,
     joined,
     meaning,
@@ -21,6 +22,7 @@ from opsmith.explain.words import (
     title,
     when,
 )
+from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.diagnosis import Cause, Channel, Diagnosis, Evidence, Status
 from opsmith.nouns.diagnosis import Path as FaultPath
 from opsmith.nouns.recording import Recording
@@ -31,6 +33,8 @@ _MOST_EXHIBITS_OF_OTHERS = 3
 _MOST_PLOTS = 2
 # A fact weaker than half of what noise does now and then says nothing to a person.
 _WEAKEST = 0.5
+# Who is less likely than this, with nothing that speaks for it, is not shown.
+_UNLIKELY = 0.01
 
 _CHANNELS = {
     Channel.RESOURCE: "resource metric",
@@ -49,7 +53,7 @@ def tell(
     """The story with the `top` likeliest causes."""
     # Where nothing is ill, the ranking that comes with the answer blames nobody.
     healthy = diagnosis.status is Status.HEALTHY
-    causes = () if healthy else diagnosis.causes[:top]
+    causes = () if healthy else _shown(diagnosis.causes[:top])
     series = {one.key: one for one in recording.series}
     moments, timeline_note = timeline(diagnosis, recording, causes)
     return Story(
@@ -84,6 +88,16 @@ def tell(
     )
 
 
+def _shown(causes: tuple[Cause, ...]) -> tuple[Cause, ...]:
+    """The likeliest, and those others that are likely at all or have something against them."""
+    return causes[:1] + tuple(
+        cause
+        for cause in causes[1:]
+        if cause.confidence >= _UNLIKELY
+        or any(fact.strength >= _WEAKEST for fact in cause.evidence)
+    )
+
+
 # What the evidence is drawn from: the answer, the recording, and its series by key.
 _Sources = tuple[Diagnosis, Recording, dict[str, Series]]
 
@@ -92,13 +106,12 @@ def _path_notes(path: FaultPath | None) -> tuple[str, ...]:
     if path is None:
         return ()
     strength = figure(path.bottleneck, "")
-    notes = [f"Its weakest member changed by {strength} times its own noise."]
-    if path.cost is not None:
-        notes.append(
-            f"Its cost, log(1 + error rate) + latency in ms / 100, is {figure(path.cost, '')}."
-        )
+    notes = [f"Everything on it changed by at least {strength} times its own noise."]
+    if not path.bottleneck:
+        notes = ["Not everything on it was measured: it follows the calls that are known."]
     if path.over_limit:
-        notes.append("It is longer or costlier than the limit of its rule: check its far end.")
+        cost = "" if path.cost is None else f" (cost {figure(path.cost, '')})"
+        notes.append(f"It is unusually long or costly{cost}: check both ends before you act.")
     notes.extend(
         f"{joined(tuple(name(entity) for entity in circle))} call each other in a circle."
         for circle in path.cycles
@@ -113,7 +126,7 @@ def _candidate(rank: int, cause: Cause, sources: _Sources) -> Candidate:
         rank=rank,
         entity=name(cause.entity),
         kind=cause.kind,
-        meaning=meaning(cause.kind),
+        meaning="" if cause.kind is CauseKind.UNKNOWN else meaning(cause.kind),
         confidence=percent(cause.confidence),
         share=round(min(max(cause.confidence, 0.0), 1.0), 4),
         exhibits=_exhibits(shown, sources),
@@ -133,11 +146,13 @@ def _exhibits(facts: list[Evidence], sources: _Sources) -> tuple[Exhibit, ...]:
 
 
 def _exhibit(fact: Evidence, plots: tuple[Plot, ...]) -> Exhibit:
+    # An alert has no size that noise could be a unit of; its claim says how rare it is.
+    loud = "" if fact.channel is Channel.ALERT else f"{figure(fact.strength, '')} × its noise"
     return Exhibit(
         claim=sentence(clean(fact.claim)),
         channel=_CHANNELS[fact.channel],
-        strength=f"{figure(fact.strength, '')} × its fault-free noise",
-        at=when(fact.at) if fact.at else "",
+        strength=loud,
+        at=clock(fact.at) if fact.at else "",
         bars=bars(fact),
         plots=plots,
     )

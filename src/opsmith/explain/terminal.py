@@ -70,14 +70,16 @@ def _timeline(story: Story) -> Iterator[str]:
 def _candidate(candidate: Candidate) -> Iterator[str]:
     yield ""
     yield (f"{candidate.rank}. {candidate.entity}  {candidate.kind}  {candidate.confidence} sure")
-    yield from _wrapped(f"{candidate.meaning}.", "   ")
+    if candidate.meaning:
+        yield from _wrapped(f"{candidate.meaning}.", "   ")
     for exhibit in candidate.exhibits:
         yield from _exhibit(exhibit)
 
 
 def _exhibit(exhibit: Exhibit) -> Iterator[str]:
-    at = f", since {exhibit.at}" if exhibit.at else ""
-    yield from _wrapped(f"{exhibit.claim} [{exhibit.channel}, {exhibit.strength}{at}]", "   - ")
+    at = f"since {exhibit.at}" if exhibit.at else ""
+    told = ", ".join(filter(None, (exhibit.channel, exhibit.strength, at)))
+    yield from _wrapped(f"{exhibit.claim} [{told}]", "   - ")
     for plot in exhibit.plots:
         yield f"     {plot.ticks}  {plot.low} to {plot.high}, {plot.start} to {plot.end}"
 

@@ -7,13 +7,25 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from opsmith.explain.story import Mark, Moment
-from opsmith.explain.words import clean, clock, counted, figure, name, offset, sentence, when
+from opsmith.explain.words import (
+    clean,
+    clock,
+    counted,
+    figure,
+    joined,
+    name,
+    offset,
+    sentence,
+    when,
+)
 from opsmith.nouns.diagnosis import Cause, Diagnosis
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.signals import Alert
 
-# What a screen and a half holds; the rest is counted, not shown.
-MOST_MOMENTS = 40
+# What a screen holds; the rest is counted, not shown.
+MOST_MOMENTS = 24
+# So many alerts of one entity are named in one moment.
+_MOST_SAID = 3
 _MOST_EVIDENCE = 8
 # Below this a fact is no larger than noise gets now and then (`Findings.strength`).
 _NOISE = 1.0
@@ -75,22 +87,38 @@ def _evidence(causes: tuple[Cause, ...]) -> Iterator[_Event]:
 
 
 def _alerts(alerts: Iterable[Alert]) -> Iterator[_Event]:
-    """One moment for each alert of each entity: when it was first seen, and how often."""
+    """One moment for each alert of each entity: when it was first seen, and how often.
+
+    What one entity's alerts first say at one and the same second is one moment.
+    """
     groups: dict[tuple[str, str], list[Alert]] = {}
     for alert in alerts:
         if alert.starts_at is not None:
             groups.setdefault((name(alert.entity), clean(alert.name)), []).append(alert)
+    together: dict[tuple[str, datetime], list[tuple[str, str]]] = {}
     for (entity, title), group in groups.items():
-        times = [alert.starts_at for alert in group if alert.starts_at is not None]
-        seen = sum(alert.count for alert in group)
-        often = f", {figure(seen, 'count')} times" if seen > 1 else ""
-        severity = clean(group[0].severity, longest=40)
-        yield _Event(
-            at=min(times),
-            mark=Mark.ALERT,
-            what=f"{title}{f' ({severity})' if severity else ''} fires{often}.",
-            entity=entity,
-        )
+        first = min(alert.starts_at for alert in group if alert.starts_at is not None)
+        told = (title, _told(group))
+        together.setdefault((entity, first.replace(microsecond=0)), []).append(told)
+    for (entity, at), said in together.items():
+        yield _Event(at=at, mark=Mark.ALERT, what=_firing(said), entity=entity)
+
+
+def _firing(said: list[tuple[str, str]]) -> str:
+    """What fires, as a sentence: of one alert `a fires (page, 3 times).`, of many `a, b fire.`."""
+    if len(said) == 1:
+        title, told = said[0]
+        return f"{title} fires{told}."
+    shown = tuple(f"{title}{told}" for title, told in said[:_MOST_SAID])
+    more = len(said) - _MOST_SAID
+    return f"{joined((*shown, f'{more} more') if more > 0 else shown)} fire."
+
+
+def _told(group: list[Alert]) -> str:
+    seen = sum(alert.count for alert in group)
+    severity = clean(group[0].severity, longest=40)
+    told = [severity] * bool(severity) + [f"{figure(seen, 'count')} times"] * (seen > 1)
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _nearest(events: list[_Event], onset: datetime | None) -> list[_Event]:

@@ -12,6 +12,8 @@ HEADLINES = {
     Status.HEALTHY: "Nothing is ill",
 }
 
+_MOST_NAMED = 2
+
 
 def verdict(diagnosis: Diagnosis) -> str:
     """Who is to blame, how, how sure that is, since when and on which path; or why nobody is."""
@@ -22,8 +24,10 @@ def verdict(diagnosis: Diagnosis) -> str:
         return f"The evidence does not single out one cause{why}{_guess(diagnosis)}"
     cause = diagnosis.causes[0]
     since = f", since {when(diagnosis.onset)}" if diagnosis.onset else ""
+    known = cause.kind is not CauseKind.UNKNOWN
+    how = f": {meaning(cause.kind)}" if known else "; in which way is not known"
     who = f"{name(cause.entity)} is the root cause ({_sure(cause)})"
-    return f"{who}: {meaning(cause.kind)}{since}{_reach(diagnosis)}."
+    return f"{who}{how}{since}{_reach(diagnosis)}."
 
 
 def _because(diagnosis: Diagnosis) -> str:
@@ -57,5 +61,8 @@ def _reach(diagnosis: Diagnosis) -> str:
             return "; it is also where the alert fired"
         alerting = joined(tuple(name(entity) for entity in diagnosis.alerting))
         return f"; by which path it reached {alerting} is not known"
-    between = f" by way of {joined(entities[1:-1])}" if entities[1:-1] else ""
+    passed = entities[1:-1]
+    # The path stands right below the verdict; a long one would bury the sentence.
+    named = joined(passed) if len(passed) <= _MOST_NAMED else f"{len(passed)} others"
+    between = f" by way of {named}" if passed else ""
     return f"; it reached {entities[-1]}{between}"

@@ -70,7 +70,7 @@ def self_share(scene: Scene) -> Findings:
                 found = float((1.0 + rise.z) ** weight - 1.0)
                 part = "whom it calls is not known"
                 if own or not is_stranger(scene.graph, entity):
-                    part = f"{own:.0%} of the rise is its own, its callees have the rest"
+                    part = part_of(own)
                 evidence[entity].append(fact(entity, aspect, rise, part, found))
                 if found > strength.get(entity, 0.0):
                     strength[entity] = found
@@ -246,6 +246,20 @@ def reached(graph: CallGraph, view: View, alerting: tuple[Entity, ...]) -> set[E
                 found.add(callee)
                 waiting.append(callee)
     return found
+
+
+def part_of(own: float) -> str:
+    """How much of a rise is an entity's own, 0 to 1, in words.
+
+    >>> part_of(1.0), part_of(0.4)
+    ('all of the rise is its own', '40% of the rise is its own, its callees have the rest')
+    """
+    share = f"{own:.0%}"
+    if share == "100%":
+        return "all of the rise is its own"
+    if share == "0%":
+        return "none of the rise is its own, its callees have it all"
+    return f"{share} of the rise is its own, its callees have the rest"
 
 
 def fact(entity: Entity, aspect: Aspect, rise: Rise, part: str, strength: float) -> Evidence:

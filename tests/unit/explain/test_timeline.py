@@ -49,7 +49,7 @@ def test_without_an_onset_the_first_moments_are_shown_without_a_distance() -> No
 
     assert len(moments) == MOST_MOMENTS
     assert {moment.offset for moment in moments} == {""}
-    assert moments[1].what == "A000 (critical) fires."
+    assert moments[1].what == "A000 fires (critical)."
 
 
 def test_an_empty_recording_has_no_timeline() -> None:
@@ -80,3 +80,26 @@ def test_weak_facts_are_counted_and_not_shown() -> None:
 
     assert len(story.candidates[0].exhibits) == 1
     assert story.candidates[0].left_out == 1
+
+
+def test_what_one_entity_says_at_once_is_one_moment() -> None:
+    incident = pool_exhausted()
+    storm = tuple(alert(f"A{number}", CART, 10.0) for number in range(5))
+
+    moments, _ = timeline(incident.diagnosis, replace(incident.recording, alerts=storm), ())
+
+    assert [moment.what for moment in moments if moment.mark is Mark.ALERT] == [
+        "A0 (critical), A1 (critical), A2 (critical) and 2 more fire."
+    ]
+
+
+def test_who_is_unlikely_and_has_nothing_against_him_is_not_shown() -> None:
+    incident = pool_exhausted()
+    likely = incident.diagnosis.causes[0]
+    nobody = replace(likely, evidence=(), confidence=0.001)
+    diagnosis = replace(incident.diagnosis, causes=(likely, nobody, nobody))
+
+    story = tell(diagnosis, incident.recording, top=3)
+
+    assert len(story.candidates) == 1
+    assert story.candidates_left_out == 2

@@ -50,7 +50,7 @@ def test_the_deepest_of_a_slow_chain_is_blamed() -> None:
     assert found.features["own"][STOCK] == pytest.approx(1.0)
     claim = found.evidence[STOCK][0].claim
     assert "latency of service:stock rose from 20 ms" in claim
-    assert "100% of the rise is its own" in claim
+    assert "all of the rise is its own" in claim
 
 
 def test_an_unobserved_callee_is_looked_through() -> None:
