@@ -40,7 +40,7 @@ _CHANNELS = {
     Channel.RESOURCE: "resource metric",
     Channel.SELF_SHARE: "own share of the time",
     Channel.EDGE_GAP: "time lost between caller and callee",
-    Channel.EVENT_PAIR: "time between two events inside a span",
+    Channel.EVENT_PAIR: "new order of events inside a span",
     Channel.ERRORS: "errors",
     Channel.ALERT: "alerts",
     Channel.CHANGE: "change",
