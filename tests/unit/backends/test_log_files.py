@@ -3,7 +3,7 @@
 import gzip
 import os
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -205,3 +205,29 @@ async def test_folders_and_pipes_are_no_logs(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "b.log")
 
     assert await Followed(tmp_path / "*.log").new() == []
+
+
+@pytest.mark.parametrize("hour", [0, 1, 57, 99])
+async def test_a_search_reads_only_about_the_time_asked_for(
+    log: Path, monkeypatch: pytest.MonkeyPatch, hour: int
+) -> None:
+    monkeypatch.setattr(files, "MARGIN_BYTES", 4_096)
+    begin, read_lines = datetime(2025, 6, 1, tzinfo=UTC), []
+    lines = [
+        f"{(begin + timedelta(minutes=n)).isoformat()} INFO line {n}\n    goes on\n"
+        for n in range(6_000)
+    ]
+    log.write_text("".join(lines))
+
+    def counting(told: Iterable[str], path: str, now: datetime) -> Iterator[LogLine]:
+        for line in read(told, path, now):
+            read_lines.append(line)
+            yield line
+
+    logs = FileLogs([str(log)], read=counting, clock=lambda: NOW)
+    start = begin + timedelta(hours=hour)
+    found = await logs.search(LogQuery(start=start, end=start + timedelta(hours=1), limit=100))
+
+    assert len(found) == 60
+    assert f"line {60 * hour}\n" in found[0].text
+    assert len(read_lines) < 1_200

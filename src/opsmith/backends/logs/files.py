@@ -15,8 +15,9 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -30,6 +31,11 @@ LONGEST_LINE = 256 * 1024
 MOST_BYTES_AT_ONCE = 8 * 1024 * 1024
 MOST_FILES = 1_000
 HEAD_BYTES = 256
+# Lines are written in order of time but for this much, and read from this far before.
+LATE = timedelta(minutes=5)
+MARGIN_BYTES = 1024 * 1024
+# A stack trace that is longer hides the time of the line before it.
+PROBED_LINES = 200
 # In a cursor, the file that was under this name before.
 BEFORE = "\n"
 # As logrotate, log4j, Python and container runtimes name what they rotate away.
@@ -81,12 +87,35 @@ class FileLogs:
             for part in (*_rotated(path), path):
                 # What was last written before the time asked for holds nothing of it.
                 if (told := _stat(part)) and told.st_mtime >= query.start.timestamp():
-                    lines = self._read(_lines(part), str(path), now)
-                    kept = deque((one for one in lines if query.fits(one)), maxlen=query.limit)
-                    newest.extend(kept)
+                    lines = self._within(part, str(path), query, now=now)
+                    newest.extend(deque(filter(query.fits, lines), maxlen=query.limit))
             newest.sort(key=lambda line: line.at)
             del newest[: -query.limit]
         return tuple(newest)
+
+    def _within(
+        self, path: Path, source: str, query: LogQuery, *, now: datetime
+    ) -> Iterator[LogLine]:
+        """The records of a file from about the start of the question to about its end."""
+        lines = _lines(path, self._begin(path, query.start, now=now))
+        for line in self._read(lines, source, now):
+            # A line that names no time has that of now.
+            if line.at > query.end + LATE and line.at != now:
+                return
+            yield line
+
+    def _begin(self, path: Path, start: datetime, *, now: datetime) -> int:
+        """From where on lines of `start` may stand, as a log is written in order of time."""
+        told = _stat(path)
+        first, last = 0, 0 if told is None or path.suffix == ".gz" else told.st_size
+        while last - first > MARGIN_BYTES:
+            middle = (first + last) // 2
+            probed = self._read(islice(_lines(path, middle), PROBED_LINES), "", now)
+            at = next((line.at for line in probed if line.at != now), None)
+            if at is None:
+                break
+            first, last = (middle, last) if at < start - LATE else (first, middle)
+        return max(0, first - MARGIN_BYTES)
 
     def _new(self, cursor: str) -> tuple[tuple[LogLine, ...], str]:
         places = _loaded(cursor)
@@ -176,10 +205,13 @@ def _whole_lines(path: Path, start: int) -> tuple[list[str], int]:
     return [line.decode("utf-8", "replace") for line in lines], start + end
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file, packed or not, long ones cut."""
+def _lines(path: Path, start: int = 0) -> Iterator[str]:
+    """The whole lines of a file after `start`, packed or not, long ones cut."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            if start:
+                file.seek(start - 1)
+                file.readline()
             while line := file.readline(LONGEST_LINE):
                 yield line.decode("utf-8", "replace").rstrip("\r\n")
     except (OSError, EOFError, zlib.error) as error:
