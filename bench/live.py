@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -28,8 +28,8 @@ from opsmith_lab.faults.table import FAULTS
 from opsmith_lab.shop.process import as_object, rows_of
 
 PEACE_S = 35.0
-# An alert needs 5 s to be scraped, 10 s to be sure and the 30 s of its rate; then the look.
-FAULT_S = 75.0
+# A leak needs half a minute to its first kill, and the alert a rate of 30 s and 10 s to be sure.
+FAULT_S = 110.0
 # A second look follows the first after 15 s.
 SETTLED_S = 18.0
 LOOK_EVERY_S = 0.25
@@ -106,26 +106,27 @@ def run(case: Case, data: Path, folder: Path | None) -> Outcome:
         time.sleep(PEACE_S)
         wish = {"name": case.fault, "target": case.entity, "strength": case.strength}
         running.ask(lab, "POST", "/faults", {**wish, "after_s": 0.0, "for_s": 600.0})
-        seen = list(watched(lab))
-        alarmed = heard(lab)
-        began = rows_of(running.status(lab)["injections"])[-1]["began_at"]
+        began = datetime.now(UTC)
+        seen = list(watched(lab, began))
+        alarmed = heard(lab, began)
         if folder and seen:
             target = folder / f"{case.fault}-{case.seed}-{int(time.time())}"
             shutil.copytree(data / "opsmith" / "incidents", target)
     finally:
         running.stop(lab)
-    return judged(case, seen, alarmed, datetime.fromisoformat(str(began)))
+    return judged(case, seen, alarmed, began)
 
 
-def watched(lab: layout.Lab) -> Iterator[dict[str, object]]:
-    """The incident each time its verdict is another one, until it had time for a second look."""
+def watched(lab: layout.Lab, began: datetime) -> Iterator[dict[str, object]]:
+    """Each new verdict since `began`, until there was time for a second look after the first."""
     deadline = time.monotonic() + FAULT_S
     last: object = None
     while time.monotonic() < deadline:
         with httpx.Client(base_url=lab.url("opsmith"), timeout=10) as client:
             incidents = rows_of(client.get("/v1/incidents").json())
         verdict = incidents[0].get("verdict") if incidents else None
-        if verdict is not None and verdict != last:
+        fresh = verdict and datetime.fromisoformat(str(as_object(verdict)["found_at"])) > began
+        if fresh and verdict != last:
             if last is None:
                 deadline = time.monotonic() + SETTLED_S
             last = verdict
@@ -133,15 +134,14 @@ def watched(lab: layout.Lab) -> Iterator[dict[str, object]]:
         time.sleep(LOOK_EVERY_S)
 
 
-def heard(lab: layout.Lab) -> datetime | None:
-    """When the first notification of a page arrived at the lab's own receiver."""
+def heard(lab: layout.Lab, began: datetime) -> datetime | None:
+    """When the first notification since `began` arrived at the lab's own receiver."""
     try:
         lines = (lab.data / "webhooks.jsonl").read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return None
-    return min(
-        (datetime.fromisoformat(json.loads(line)["received_at"]) for line in lines), default=None
-    )
+    times = (datetime.fromisoformat(json.loads(line)["received_at"]) for line in lines)
+    return min((at for at in times if at > began), default=None)
 
 
 def judged(
