@@ -133,3 +133,13 @@ async def test_a_finding_stands_for_what_was_measured(asker: Asker) -> None:
     reply = await asked(asker, "is the error rate of cart above 5% now?")
 
     assert reply.answers[0].finding is Finding.NO_BREACH
+
+
+async def test_hosts_are_found_by_their_listed_names_whatever_their_shape(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.yaml"
+    inventory.write_text("hosts: [vm, 10.0.0.7]")
+    sources = AskSources(inventory=inventory)
+    async with Asker(Settings(data_dir=tmp_path), sources) as asker:
+        found = [await asked(asker, f"cpu of {name} now") for name in ("vm", "10.0.0.7")]
+
+    assert [one.answers[0].task.slots["host"] for one in found] == ["vm", "10.0.0.7"]

@@ -177,6 +177,7 @@ _TAIL = r"(?: ?(?:service|svc|microservice|deployment|application|服务|微服�
 
 def tag_names(tagger: Tagger, finder: NameFinder) -> None:
     """Tag every name, longest and most certain kinds first."""
+    tagger.tag(finder.hosts, finder.read_listed_host)
     tagger.tag(
         _VERSION, lambda match: Found(kind="ver", value=next(g for g in match.groups() if g))
     )
@@ -232,6 +233,11 @@ class NameFinder:
         every = {*self.spoken, *self.shared}
         self.compound = _alternatives({word for word in every if _compound(word)}, _TAIL)
         self.simple = _alternatives({word for word in every if not _compound(word)}, _TAIL)
+        # Hosts by their listed names, whatever their shape: `vm`, `10.0.0.7`, `db.example.org`.
+        self.host_names = {
+            host.lower(): host for host in catalogue.hosts if host.lower() not in self.spoken
+        }
+        self.hosts = _alternatives(self.host_names, "")
         groups = {group.lower(): group for group in catalogue.host_groups}
         self.group_names = groups
         self.groups = (
@@ -261,6 +267,10 @@ class NameFinder:
         """A host group."""
         lead, name = match[1] or "", match[2]
         return Found(kind="grp", value=self.group_names[name.lower()], before=lead)
+
+    def read_listed_host(self, match: re.Match[str]) -> Found:
+        """A host by its listed name."""
+        return Found(kind="host", value=self.host_names[match[2].lower()])
 
     def read_host(self, match: re.Match[str]) -> Found | None:
         """A host; one that no list holds is unknown."""

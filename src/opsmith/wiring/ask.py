@@ -12,13 +12,14 @@ from types import TracebackType
 from typing import Self
 
 from opsmith.answer.catalogue import load as load_metrics
+from opsmith.answer.narration import MAX_TOKENS, checked, prompt_of
 from opsmith.answer.words import Speech, language_of
 from opsmith.errors import OpsmithError
 from opsmith.flows.ask.naming import names_in, names_of
 from opsmith.flows.ask.street import answer
 from opsmith.flows.ask.world import Streets, World
 from opsmith.nouns.anomaly import Anomaly
-from opsmith.nouns.answer import Answer, Reply
+from opsmith.nouns.answer import Answer, Language, Reply
 from opsmith.nouns.diagnosis import Diagnosis, PathWeights
 from opsmith.nouns.forecast import Outlook
 from opsmith.nouns.log_line import LogQuery, LogsFound
@@ -31,6 +32,7 @@ from opsmith.parse.dialogue import State
 from opsmith.parse.loading import load_catalogue
 from opsmith.parse.reader import SentenceReader
 from opsmith.seams.ledger import Ledger
+from opsmith.seams.llm import LanguageModel, Prompt
 from opsmith.seams.metrics import Metrics
 from opsmith.seams.repository import Repository
 from opsmith.settings import Settings
@@ -39,6 +41,8 @@ from opsmith.wiring.parse import task_schemas
 
 # How long the names that servers tell are believed.
 NAMES_FOR = timedelta(minutes=5)
+# Answers wait for no model longer than a person would.
+NARRATE_WITHIN = timedelta(seconds=20)
 # Owners that walk the topology; reading it costs a recording.
 _WALKING = frozenset({"show_topology", "create_report", "query_resource"})
 
@@ -80,11 +84,18 @@ class Asker:
     """Answers sentences from one set of sources; enter it to open them.
 
     ledger: where incidents and alerts stand, None for none; it is not closed here.
+    model: tells answers again in its own words, None for nobody.
     """
 
     def __init__(
-        self, settings: Settings, sources: AskSources, *, ledger: Ledger | None = None
+        self,
+        settings: Settings,
+        sources: AskSources,
+        *,
+        ledger: Ledger | None = None,
+        model: LanguageModel | None = None,
     ) -> None:
+        self._model = model
         self._settings = settings
         self._sources = sources
         self._ledger = ledger
@@ -122,6 +133,21 @@ class Asker:
         world = await self._world(text, reading)
         async for one in answer(reading.tasks, world):
             yield one
+
+    async def narrated(
+        self, answers: tuple[Answer, ...], language: Language
+    ) -> tuple[Answer, ...]:
+        """The answers, the first with what a model makes of their facts where that stands."""
+        if self._model is None or not answers:
+            return answers
+        text, facts = prompt_of(answers, language)
+        prompt = Prompt(text=text, max_tokens=MAX_TOKENS)
+        try:
+            said = (await self._model.complete(prompt, within=NARRATE_WITHIN)).text
+        except OpsmithError as error:
+            self.warnings.append(str(error))
+            return answers
+        return (replace(answers[0], narration=checked(said, facts)), *answers[1:])
 
     async def names(self) -> Sequence[str]:
         """Every name that may be asked about, for completion."""
@@ -283,7 +309,7 @@ async def reply_to(asker: Asker, text: str, state: State) -> tuple[Reply, State]
     reply = Reply(language=language_of(text), reading=reading, said=said_of(reading))
     if isinstance(reading, Understood):
         answers = tuple([one async for one in asker.answers(text, reading)])
-        reply = replace(reply, answers=answers)
+        reply = replace(reply, answers=await asker.narrated(answers, reply.language))
     return reply, after.heard(reply.said)
 
 

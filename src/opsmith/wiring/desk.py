@@ -105,7 +105,7 @@ class Desk:
         reply = Reply(
             language=language_of(question),
             reading=reading,
-            answers=tuple(answers),
+            answers=await talk.asker.narrated(tuple(answers), language_of(question)),
             said=said_of(reading),
         )
         await talk.keep_reply(question, began, reply, after.heard(reply.said))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+from opsmith.answer.expression import quoted
 from opsmith.answer.words import TARGETS, names_in, quote, who
 from opsmith.audit.states import ALERT, INCIDENT, to_episode, to_incident
 from opsmith.errors import BadInput
@@ -23,6 +25,7 @@ from opsmith.nouns.task import Task
 from opsmith.seams.ledger import Ledger, Wanted
 
 MOST_CAUSES = 3
+MOST_ROWS = 20
 SUREST = 0.99
 # A cause that is hardly possible is not worth a line.
 LEAST_SURE = 0.01
@@ -91,6 +94,8 @@ def _diagnosed(
         if cause.confidence >= LEAST_SURE or n == 1
     ]
     healthy = found.status is Status.HEALTHY
+    if healthy:
+        rows, claims = [], []
     return Answer(
         task=task,
         status=AnswerStatus.ANSWERED,
@@ -186,7 +191,7 @@ async def explain_alert(task: Task, world: World) -> Answer:
         and (not named or one.entity.name in named)
     ]
     if not fits:
-        return _no_alert(task, world, known)
+        return await _from_server(task, world) or _no_alert(task, world, known)
     newest = max(fits, key=lambda one: (one.starts_at is not None, one.starts_at or world.now))
     said = _alert_said(world, newest)
     if world.recording is not None:
@@ -204,6 +209,36 @@ async def explain_alert(task: Task, world: World) -> Answer:
         names=tuple(f"{quote(k)}={quote(v)}" for k, v in newest.labels[:8]),
     )
     return Answer(task=task, status=AnswerStatus.ANSWERED, said=tuple(said), evidence=(evidence,))
+
+
+async def _from_server(task: Task, world: World) -> Answer | None:
+    """An alert that the metrics server evaluates itself: its labels, its state, its rule."""
+    if world.metrics is None or world.recording is not None:
+        return None
+    name, speech = str(task.slots["alert"]), world.speech
+    query = f'ALERTS{{alertname="{quoted(name)}"}}'
+    found = await world.metrics.query(query, at=world.now)
+    rules = [rule for rule in await world.metrics.rules() if rule.name == name]
+    if not found and not rules:
+        return None
+    states = Counter(dict(one.labels).get("alertstate", "?") for one in found)
+    said = [
+        speech.say("alert.server", name=quote(name), count=count, state=quote(state))
+        for state, count in states.items()
+    ] or [speech.say("alert.calm", name=quote(name))]
+    said += [speech.say("alert.watches", metric=quote(rule.promql)) for rule in rules[:3]]
+    rows = [
+        ", ".join(f"{quote(k)}={quote(v)}" for k, v in one.labels if k != "alertname")
+        for one in found[:MOST_ROWS]
+    ]
+    evidence = Evidence(source=world.source, query=query, end=world.now, count=len(found))
+    return Answer(
+        task=task,
+        status=AnswerStatus.ANSWERED,
+        said=tuple(said),
+        detail="\n".join(rows),
+        evidence=(evidence,),
+    )
 
 
 def _alert_said(world: World, alert: Alert) -> list[str]:

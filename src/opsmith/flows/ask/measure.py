@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
@@ -81,6 +81,11 @@ async def _asked(
         promql, start=span.start, end=span.end, step=timedelta(seconds=step_s)
     )
     kept = tuple(one for one in found if np.isfinite(one.values).any())
+    begin_s = min((float(one.times_s[0]) for one in kept), default=0.0) - step_s
+    if kept and begin_s > span.start.timestamp() + step_s and _few(kept):
+        # A young server: ask again for the time in which there is anything, with a finer step.
+        young = replace(span, start=datetime.fromtimestamp(begin_s, tz=UTC))
+        return await _asked(world, what, target, young)
     evidence = Evidence(
         source=world.source,
         query=promql,
@@ -90,6 +95,10 @@ async def _asked(
         names=tuple(one.key for one in kept[:NAMES_TOLD]),
     )
     return Measured(series=kept, unit=entry.unit, evidence=evidence)
+
+
+def _few(found: Sequence[Series]) -> bool:
+    return max(one.times_s.size for one in found) < POINTS // 4
 
 
 async def _located(

@@ -70,7 +70,7 @@ def _foretold(
         speech.say(
             "forecast.will",
             metric=speech.figure(metric),
-            who=f"{who(task, speech)} {quote(made.key)}".strip(" {}"),
+            who=" ".join(filter(None, (who(task, speech), quote(made.key)))),
             now=shown(float(known[-1]), unit),
             then=shown(float(made.median[-1]), unit),
             horizon=ahead,
