@@ -14,12 +14,18 @@ class Around:
     """Which part of the graph to read.
 
     start: id of a node; empty for the whole graph. hops: how many links away, 1 or more.
-    most: how many nodes at most, the nearest first.
+    most: how many nodes at most, the nearest first. Once half of them are found no further hop
+    is begun: it would be cut almost at once, and cost more than all before it.
     """
 
     start: str = ""
     hops: int = 3
-    most: int = 2000
+    most: int = 500
+
+    @property
+    def enough(self) -> int:
+        """With more nodes than this no further hop is begun."""
+        return self.most // 2
 
 
 class Graph(Protocol):

@@ -38,14 +38,18 @@ class MemoryGraph:
     async def read(self, wanted: Around) -> Subgraph:
         if not wanted.start:
             return self._everything(wanted.most)
-        if wanted.start not in self._nodes:
-            return Subgraph()
+        return self._around(wanted) if wanted.start in self._nodes else Subgraph()
+
+    def _around(self, wanted: Around) -> Subgraph:
         touching: defaultdict[str, list[Link]] = defaultdict(list)
         for link in self._links.values():
             touching[link.source].append(link)
             touching[link.target].append(link)
         near, links, edge, cut = {wanted.start: None}, dict[Key, Link](), [wanted.start], False
         for _ in range(wanted.hops):
+            if edge and len(near) > wanted.enough:
+                cut = True
+                break
             rim: list[str] = []
             for here in edge:
                 for link in touching[here]:

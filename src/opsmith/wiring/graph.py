@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from opsmith.flows.investigate import Investigation
 
 # How far a slice goes and how much of it is shown: three links lead from an incident over its
-# signals and components to those that they call.
+# signals and components to those that they call, and more than some hundred nodes nobody reads.
 HOPS = 3
-MOST = 2000
+MOST = 500
 # The whole graph is written out up to here; some hundred megabytes of text.
 MOST_EXPORTED = 1_000_000
 

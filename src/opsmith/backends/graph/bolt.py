@@ -179,6 +179,9 @@ async def _around(tx: neo4j.AsyncManagedTransaction, wanted: Around) -> Subgraph
     nodes, links, edge = {start.id: start}, dict[tuple[LinkKind, str, str], Link](), [start.id]
     cut = False
     for _ in range(wanted.hops):
+        if edge and len(nodes) > wanted.enough:
+            cut = True
+            break
         rim: list[str] = []
         for link, ends in await _step(tx, edge):
             fresh = {name: node for name, node in ends.items() if name not in nodes}

@@ -18,28 +18,45 @@ from opsmith.seams.graph import Around
 
 
 def around(connection: ladybug.Connection, wanted: Around) -> Subgraph:
-    """The nodes around one, nearest first."""
-    label = str(kind_of(wanted.start))
-    properties = ", ".join(f"e.{name}" for name in walked_columns())
-    steps = wanted.hops - 1
-    statement = said("walk" if steps else "walk_once", LABEL=label, PROPERTIES=properties)
-    walked = rows(connection, statement.replace("STEPS", str(steps)), {"id": wanted.start})
-    walked.sort(key=lambda row: (row[0], str(row[1]), str(row[2])))
+    """The nodes around one, nearest first; a statement a hop, so that a far one is not begun."""
     links: dict[tuple[LinkKind, str, str], Link] = {}
-    near = {wanted.start: None}
+    near: dict[str, None] = {wanted.start: None}
     cut = False
-    for _, here, there, kind, *values in walked:
-        link = link_of(
-            str(kind), str(here), str(there), dict(zip(walked_columns(), values, strict=True))
-        )
-        fresh = [end for end in (link.source, link.target) if end not in near]
-        if len(near) + len(fresh) > wanted.most:
+    for steps in range(wanted.hops):
+        before = len(near)
+        if before > wanted.enough:
             cut = True
-            continue
-        near.update(dict.fromkeys(fresh))
-        links[link.key] = link
+            break
+        for link in _hop(connection, wanted.start, steps):
+            fresh = [end for end in (link.source, link.target) if end not in near]
+            if len(near) + len(fresh) > wanted.most:
+                cut = True
+                continue
+            near.update(dict.fromkeys(fresh))
+            links[link.key] = link
+        if len(near) == before:
+            break
     nodes = _take(connection, list(near))
     return Subgraph(nodes=nodes, links=tuple(links.values()), cut=cut)
+
+
+def _hop(connection: ladybug.Connection, start: str, steps: int) -> list[Link]:
+    """The links of the nodes `steps` away from `start`, in one order."""
+    way = "".join(f"-[]-(n{step})" for step in range(1, steps + 1))
+    passed = " AND ".join(f"label(n{step}) <> 'Incident'" for step in range(1, steps + 1))
+    statement = said(
+        "hop",
+        LABEL=str(kind_of(start)),
+        STEPS=way,
+        PASSED=f"WHERE {passed}" if passed else "",
+        LAST=f"n{steps}",
+        PROPERTIES=", ".join(f"e.{name}" for name in walked_columns()),
+    )
+    walked = {tuple(map(str, row[:3])): row for row in rows(connection, statement, {"id": start})}
+    return [
+        link_of(str(kind), str(here), str(there), dict(zip(walked_columns(), values, strict=True)))
+        for (here, there, kind), (_, _, _, *values) in sorted(walked.items())
+    ]
 
 
 def _take(connection: ladybug.Connection, ids: Sequence[str]) -> tuple[Node, ...]:

@@ -32,15 +32,10 @@ MATCH (a:SOURCE)-[e:TYPE]->(b:TARGET) RETURN a.id, b.id
 // Nodes of a kind by their ids. PROPERTIES: `n.id, n.name, …`.
 UNWIND $ids AS i MATCH (n:LABEL) WHERE n.id = i RETURN PROPERTIES
 
-// name: walk
-// Embedded only: the links of all nodes nearer than the last hop, but those of other incidents.
-// STEPS: one hop less than asked for. PROPERTIES: `e.weight, …` of every kind of link.
-MATCH (a:LABEL {id: $id})-[r* SHORTEST 1..STEPS (r, m | WHERE label(m) <> 'Incident')]-(b)
-MATCH (b)-[e]-(c) RETURN length(r), b.id, c.id, label(e), PROPERTIES
-
-// name: walk_once
-// Embedded only: the links of the start alone.
-MATCH (b:LABEL {id: $id})-[e]-(c) RETURN 0, b.id, c.id, label(e), PROPERTIES
+// name: hop
+// Embedded only: the links of the nodes so many steps away, over no other incident. STEPS: the way
+// there, `-[]-(n1)-[]-(n2)`, ending in LAST. PASSED: what no node on it may be.
+MATCH (n0:LABEL {id: $id})STEPS-[e]-(c) PASSED RETURN LAST.id, c.id, label(e), PROPERTIES
 
 // name: step
 // Neo4j only: the links of some nodes of a kind and what is at their other ends.
