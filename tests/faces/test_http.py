@@ -39,12 +39,23 @@ def told(
 
 @contextmanager
 def running(
-    folder: Path, *, key: str = "", sources_file: Path | None = None
+    folder: Path,
+    *,
+    key: str = "",
+    sources_file: Path | None = None,
+    prometheus_url: str | None = None,
 ) -> Iterator[httpx.Client]:
     """The real app on a free loopback port, as `opsmith up` runs it."""
-    app = App(Settings(data_dir=folder, sources_file=sources_file), version="0")
+    settings = Settings(data_dir=folder, sources_file=sources_file, prometheus_url=prometheus_url)
+    app = App(settings, version="0")
     server = uvicorn.Server(
-        uvicorn.Config(create(app, key=key), host="127.0.0.1", port=0, log_level="warning")
+        uvicorn.Config(
+            create(app, key=key),
+            host="127.0.0.1",
+            port=0,
+            log_level="critical",
+            timeout_graceful_shutdown=1,
+        )
     )
     thread = threading.Thread(target=server.run)
     thread.start()
