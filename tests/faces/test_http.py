@@ -44,9 +44,15 @@ def running(
     key: str = "",
     sources_file: Path | None = None,
     prometheus_url: str | None = None,
+    scrape_interval_s: float = 15.0,
 ) -> Iterator[httpx.Client]:
     """The real app on a free loopback port, as `opsmith up` runs it."""
-    settings = Settings(data_dir=folder, sources_file=sources_file, prometheus_url=prometheus_url)
+    settings = Settings(
+        data_dir=folder,
+        sources_file=sources_file,
+        prometheus_url=prometheus_url,
+        scrape_interval_s=scrape_interval_s,
+    )
     app = App(settings, version="0")
     server = uvicorn.Server(
         uvicorn.Config(

@@ -16,7 +16,7 @@ from prometheus_client import generate_latest
 from opsmith.audit.states import of_change
 from opsmith.backends.alerts.alertmanager import AlertmanagerAlerts
 from opsmith.backends.ledger.sqlite import SqliteLedger
-from opsmith.errors import OpsmithError
+from opsmith.errors import OpsmithError, WorldError
 from opsmith.flows.announce import Announcer
 from opsmith.flows.capture import Buffer, Sources
 from opsmith.flows.receive import Inbox
@@ -27,6 +27,7 @@ from opsmith.ingest.changes import from_webhook as from_change_webhook
 from opsmith.ingest.otlp_wire import log_request, trace_request
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident
+from opsmith.nouns.record import Entry
 from opsmith.nouns.series import Aspect, Meaning, MetricKind, Unit
 from opsmith.nouns.signals import Change
 from opsmith.settings import Settings
@@ -175,7 +176,12 @@ class App:
         """Take one notification; how many alerts changed, once they are on the ledger."""
         alerts = from_webhook(body)
         self._own.alerts.inc(len(alerts))
-        return len(await self.inbox.receive(alerts, now=now()))
+        try:
+            changed = await self.inbox.receive(alerts, now=now())
+        except WorldError as error:
+            self._troubles.note("ledger", str(error))
+            raise
+        return len(changed)
 
     async def take_change(self, body: bytes) -> Change:
         """Take one change; it is on the ledger when this returns."""
@@ -241,6 +247,10 @@ class App:
 
     async def _tick(self) -> None:
         """Resolve what is calm, and take what fires and was never put anywhere."""
+        if "ledger" in self._troubles.told():
+            probe = Entry(kind="probe", subject="ledger", body="{}", at=now())
+            await self._ledger.append([probe], durable=True)
+            self._troubles.note("ledger", "")
         await self.watch.tick(await self.quiet.loud(self.inbox.firing))
         await self.lessons.consider(self.watch.incidents())
 
