@@ -62,7 +62,7 @@ def test_a_full_disk_refuses_what_it_cannot_keep_says_so_and_recovers(
     no_limit = resource.prlimit(pid, resource.RLIMIT_FSIZE)
     # No file may grow much more: what a full disk is to a program.
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + 100_000, no_limit[1]))
-    sent = {f"svc-{number}": send(base, f"svc-{number}") for number in range(60)}
+    sent = {f"svc-{number}": send(base, f"svc-{number}") for number in range(30)}
     refused = [name for name, answer in sent.items() if answer.status_code != 200]
     ready = httpx.get(f"{base}/readyz", timeout=30).json()
     counted = httpx.get(f"{base}/metrics", timeout=30).text

@@ -59,15 +59,9 @@ def up(
     app = App(chosen, version=version("opsmith"))
     certified = tls.asks_callers(chosen)
     api = create(app, key=chosen.key, certified=certified, principals=principals)
-    config = uvicorn.Config(
-        api,
-        host=host,
-        port=port,
-        log_level="warning",
-        server_header=False,
-        # An open page holds its stream of events for ever; it comes back by itself.
-        timeout_graceful_shutdown=LAST_ANSWERS_S,
-    )
+    config = uvicorn.Config(api, host=host, port=port, log_level="warning", server_header=False)
+    # An open page holds its stream of events for ever; it comes back by itself.
+    config.timeout_graceful_shutdown = LAST_ANSWERS_S
     tls.serve_config(config, chosen)
     scheme = "https" if config.is_ssl else "http"
     click.echo(f"opsmith answers on {scheme}://{chosen.listen}", err=True)
