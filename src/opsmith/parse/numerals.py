@@ -62,6 +62,10 @@ CHINESE = "[零〇一二两俩仨三四五六七八九十百千万半]+"
 NUMBER = rf"(?:\d+(?:,\d{{3}})*(?:\.\d+)?|{ENGLISH}|{CHINESE})"
 
 
+# No count of anything that opsmith reads has more digits; a float holds them exactly.
+_LONGEST = 15
+
+
 def value_of(text: str) -> float | None:
     """The number that `text` writes, or None.
 
@@ -69,6 +73,8 @@ def value_of(text: str) -> float | None:
     [12.0, 1500.0, 24.0, 12.0, 250.0, 10000.0]
     """
     word = text.strip().lower().replace(",", "")
+    if len(word) > _LONGEST:
+        return None
     if re.fullmatch(r"\d+(\.\d+)?", word):
         return float(word)
     if word in _WORDS:

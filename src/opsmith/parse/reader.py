@@ -79,6 +79,8 @@ class SentenceReader:
         if accepts(plain.text) and (offer := offer_in(normalise(state.said).text)):
             return self._read(offer, replace(state, said=""))
         tagger = self.tagged(plain)
+        if len(tagger.text) > _LONGEST_SAID:
+            return refuse(RefusalKind.UNREADABLE, "it is too long for an instruction; say less")
         if refusal := refused_words(tagger):
             return refusal
         return self._decided(plain, tagger, state)
@@ -184,6 +186,8 @@ class SentenceReader:
         )
 
 
+# Without quotations, names and times; the words of an instruction are a tenth of this.
+_LONGEST_SAID = 1_500
 # Chinese may be set with or without a space beside a name or a number; patterns see none.
 _LOOSE_SPACE = re.compile(
     "(?<=[\u4e00-\u9fff]) +(?=[\ue000-\uf8ff])|(?<=[\ue000-\uf8ff]) +(?=[\u4e00-\u9fff])"

@@ -18,6 +18,8 @@ _SURER = 0.9
 # Without any name of a system in the sentence, the model must be surer than its own threshold.
 _SURE_WITHOUT_NAME = 0.8
 _WEAK = NOUN + 0.5
+# What is asked stands at the start; the encoder takes a millisecond a letter of Chinese.
+_LONGEST_SHOWN = 320
 OUT_OF_SCOPE = "out_of_scope"
 # Read from words that are used of anything ("show", "plot", "report").
 _EVERYDAY = frozenset({"query_metric", "create_report"})
@@ -77,7 +79,7 @@ def _shown(tagger: Tagger) -> str:
         lambda tag: " " if tagger.span(tag[0]).kind in {"quote", "cmd"} else tagger.raw(tag[0]),
         tagger.text,
     )
-    return text.strip()
+    return text.strip()[:_LONGEST_SHOWN]
 
 
 def _decision(opinion: Opinion) -> Decision:

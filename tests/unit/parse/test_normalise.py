@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opsmith.parse.normalise import LONGEST_INPUT, normalise
+from opsmith.parse.reader import SentenceReader
 
 
 def test_full_width_letters_become_plain() -> None:
@@ -45,3 +46,19 @@ def test_normalising_twice_changes_nothing_more(text: str) -> None:
     once = normalise(text)
 
     assert once.fault or normalise(once.text).text == once.text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 3_990,
+        "restart cart " * 300,
+        "的" * 3_990,
+        "if " * 1_300,
+        '"' * 3_990,
+        "网关、" * 1_300,
+    ],
+    ids=["digits", "requests", "particles", "conditions", "quotes", "names"],
+)
+def test_whatever_is_typed_over_and_over_is_read(text: str, reader: SentenceReader) -> None:
+    reader.read(text)
