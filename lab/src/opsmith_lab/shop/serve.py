@@ -9,12 +9,15 @@ from opentelemetry import propagate
 from opentelemetry.trace import Span, SpanKind, StatusCode
 from prometheus_client import generate_latest
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opsmith_lab.shop.errors import Failed, Unavailable
 from opsmith_lab.shop.process import ShopProcess
+
+# What proxies write when the client left before it was answered.
+CLIENT_GONE = 499
 
 Endpoint = Callable[[ShopProcess, Request], Awaitable[dict[str, object]]]
 
@@ -73,6 +76,9 @@ async def _answer(
         for step in process.before:
             step()
         return 200, await endpoint(process, request)
+    except ClientDisconnect:
+        # Nobody is there to be answered; it is the way here that failed, not this service.
+        return CLIENT_GONE, {}
     except Unavailable as error:
         process.log.error("%s %s: %s", request.method, request.url.path, error)  # noqa: TRY400
         status = 503
