@@ -41,9 +41,8 @@ class Reach(Protocol):
     other side answers nonsense or says that it failed.
     """
 
-    @property
-    def verbs(self) -> frozenset[str]:
-        """The verbs that it carries, such as `service.restart`."""
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Whether it leads to `target` and carries `verb`, such as `service.restart`, there."""
 
     async def look(self, target: Entity, verb: str, values: Values) -> Found:
         """What the verb would meet; changes nothing."""

@@ -49,11 +49,14 @@ class Ways:
         self._reaches = tuple(reaches)
 
     def reach(self, target: Entity, verb: str) -> Reach:
-        """The first way that carries `verb`. Raises `NotFound` when none does."""
+        """The first way that carries `verb` to `target`. Raises `NotFound` when none does."""
         for one in self._reaches:
-            if verb in one.verbs:
+            if one.carries(target, verb):
                 return one
-        raise NotFound(f"Nothing here carries {verb} to {target}.", hint="See `opsmith doctor`.")
+        raise NotFound(
+            f"Nothing here carries {verb} to {target}.",
+            hint="Say what it is in the file of OPSMITH_TARGETS_FILE.",
+        )
 
     async def aclose(self) -> None:
         """Let go of every way."""

@@ -26,6 +26,7 @@ CLEAN = "logs.clean"
 QUARANTINE = "logs.quarantine"
 RESTORE = "logs.restore"
 PATCH = "config.patch"
+VERBS = frozenset({SET, PATCH, CLEAN, QUARANTINE, RESTORE})
 # A configuration file is a page or two; what is larger is something else.
 LARGEST_CONFIG = 1_000_000
 # Where logs wait for the undo of their clean-up, below the folder that they were in.
@@ -53,8 +54,6 @@ class FilePlace:
 class FilesReach:
     """Reaches files of this machine. clock: UTC-aware. patches: where patches are written."""
 
-    verbs = frozenset({SET, PATCH, CLEAN, QUARANTINE, RESTORE})
-
     def __init__(
         self,
         places: Mapping[Entity, FilePlace],
@@ -65,6 +64,13 @@ class FilesReach:
         self._places = dict(places)
         self._patches = patches
         self._clock = clock
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Whether the targets file names what the verb needs of this target."""
+        place = self._places.get(target)
+        if place is None or verb not in VERBS:
+            return False
+        return (place.config if verb in {SET, PATCH} else place.logs) is not None
 
     async def look(self, target: Entity, verb: str, values: Values) -> Found:
         """The setting's value, or the logs that are old enough."""
@@ -159,7 +165,7 @@ class FilesReach:
         return tuple(leaf for leaf in found if Path(leaf.path).parts[0] != HELD)
 
     def _place(self, target: Entity, verb: str) -> FilePlace:
-        if verb not in self.verbs:
+        if verb not in VERBS:
             raise BadInput(f"Files know no {verb[:60]!r}.")
         if target not in self._places:
             raise NotFound(f"The targets file says of no files of {target}.")
