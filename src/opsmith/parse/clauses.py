@@ -312,7 +312,10 @@ class _Weave:
                 # "... restart it ...; after the restart": spoken of again, not asked for twice.
                 return any(step.guess.intent == asked.intent for step in self.made)
             return not asked.strong and last.guess.intent in _GATHERS
-        bare = not self._kinds(segment.text) or not self._kinds(last.text)
+        kinds = self._kinds(segment.text)
+        bare = not kinds or not self._kinds(last.text)
+        # "search a for b, last 50 lines": more about the same search.
+        bare = bare or (asked.intent == "search_logs" and kinds == {"num"})
         return bare or not asked.strong or asked.intent in _GATHERS
 
     def _repeats_complement(self, segment: Segment, last: Step) -> bool:
