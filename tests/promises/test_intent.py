@@ -1,5 +1,6 @@
 """Every source of opinions keeps its promises; adapters are swapped whole or not at all."""
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -11,13 +12,17 @@ import pytest
 
 from opsmith.backends.intent import adapter as stored
 from opsmith.backends.intent.adapter import Adapter, load
-from opsmith.backends.intent.serving import ServedIntents
+from opsmith.backends.intent.serving import ServedIntents, Swap
 from opsmith.backends.intent.shelf import Shelf
 from opsmith.backends.intent.train import Lesson, train
 from opsmith.errors import BadInput, Conflict, NotFound
+from opsmith.nouns.task import Risk, Understood
+from opsmith.parse.loading import builtin_schemas, load_catalogue
+from opsmith.parse.reader import SentenceReader
 from opsmith.seams.intent import Intents
+from opsmith.settings import Settings
 from opsmith.testing import intent as promises
-from opsmith.wiring.intent import read_lessons
+from opsmith.wiring.intent import intents, keep_fresh, read_lessons
 
 SHIPPED = Path(stored.__file__).parent / "shipped"
 LESSONS = [
@@ -205,3 +210,42 @@ def test_lessons_that_teach_nothing_are_refused() -> None:
         train(LESSONS[:4], precision=0.9, notes="", rng=np.random.default_rng(1))
     with pytest.raises(BadInput, match="Only one sentence"):
         train([*LESSONS, Lesson("x", "y")], precision=0.9, notes="", rng=np.random.default_rng(1))
+
+
+def test_no_hostile_sentence_leads_to_a_change_when_the_model_is_asked(shelf: Shelf) -> None:
+    folder = Path(__file__).parents[1] / "unit" / "parse"
+    reader = SentenceReader(
+        load_catalogue(folder / "inventory.yaml"),
+        builtin_schemas(),
+        intents=ServedIntents(shelf, ()),
+    )
+    lines = (folder / "hostile.jsonl").read_text("utf-8").splitlines()
+
+    read = [(line, reader.read(json.loads(line)["text"])[0]) for line in lines]
+
+    changed = [
+        line for line, one in read if isinstance(one, Understood) and one.risk is not Risk.READ
+    ]
+    assert changed == []
+
+
+async def test_a_process_that_serves_takes_a_swap_up_by_itself(
+    small: Adapter, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, hot_reload_interval_ms=10)
+    shelf = Shelf(tmp_path / "intent", SHIPPED)
+    shelf.root.mkdir()
+    (shelf.root / "canary.jsonl").write_text(
+        json.dumps({"text": LESSONS[0].text, "intent": LESSONS[0].intent})
+    )
+    assert intents(settings).opinions([LESSONS[0].text])[0].ranked[0][0] == "restart_service"
+    told: asyncio.Queue[Swap] = asyncio.Queue()
+    task = asyncio.create_task(keep_fresh(settings, told.put_nowait))
+    shelf.add("mine", small)
+    shelf.use("mine")
+
+    swap = await asyncio.wait_for(told.get(), 20)
+    task.cancel()
+
+    assert (swap.served, swap.refused) == ("mine", "")
+    assert intents(settings).opinions([LESSONS[0].text])[0].ranked[0][0] == "restart"
