@@ -1,0 +1,1 @@
+"""sandbox: programs confined by the kernel, with what this host has."""
