@@ -66,13 +66,16 @@ def check_up(settings: Settings) -> Checkup:
     import asyncio
 
     from opsmith.flows.checkup import check_up as check_machine
+    from opsmith.wiring.confinement import sandbox_finding
     from opsmith.wiring.sources import probes
 
-    return asyncio.run(
-        check_machine(
+    async def look() -> Checkup:
+        found = await check_machine(
             settings={row.name: str(getattr(settings, row.name)) for row in fields(settings)},
             data_dir=settings.data_dir,
             probes=probes(settings),
             root=Path("/"),
         )
-    )
+        return Checkup(findings=(*found.findings, await sandbox_finding()))
+
+    return asyncio.run(look())

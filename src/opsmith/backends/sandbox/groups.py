@@ -14,11 +14,9 @@ import time
 from opsmith.backends.sandbox.orders import Order, Unconfined
 
 NEEDED = ("memory", "pids", "cpu")
-# Used where they are: accounting of time, and stopping a tree so that none slips through.
-WELCOME = ("cpuacct", "freezer")
 PREFIX = "opsmith-"
 UNIFIED = 2
-# A killed process leaves its group when its last thread is gone; on a busy host that takes a while.
+# A killed process leaves its group when its last thread is gone; a busy host takes a while.
 EMPTY_WITHIN_S = 10.0
 # cgroup v1 counts 1024 shares where v2 counts a weight of 100.
 _SHARES_PER_WEIGHT = 1024 / 100
@@ -26,12 +24,12 @@ _LEAST_SHARES = 2
 
 
 class Counters:
-    """What the kernel counted in a group."""
+    """What the kernel counted in a group. cpu_s: None with v1, which counts it elsewhere."""
 
     oom_kills = 0
     forks_refused = 0
     memory_peak_bytes = 0
-    cpu_s = 0.0
+    cpu_s: float | None = None
 
 
 class Group:
@@ -56,7 +54,7 @@ class Group:
                 _write(path, value)
 
     def weigh(self, order: Order) -> None:
-        """Set the share of the processor: last, so that a busy host does not hold up the set-up."""
+        """Set the share of the processor: last, so that it does not slow down the set-up."""
         if self.version == UNIFIED:
             _write(f"{self.folders['cpu']}/cpu.weight", str(order.cpu_weight))
             return
@@ -91,8 +89,6 @@ class Group:
             return found
         found.oom_kills = _field(f"{memory}/memory.oom_control", "oom_kill")
         found.memory_peak_bytes = _number(f"{memory}/memory.max_usage_in_bytes")
-        if "cpuacct" in self.folders:
-            found.cpu_s = _number(f"{self.folders['cpuacct']}/cpuacct.usage") / 1e9
         return found
 
     def remove(self) -> None:
@@ -113,9 +109,7 @@ class Group:
             except FileNotFoundError:
                 self._signal_all()
             return
-        self._freeze("FROZEN")
         self._signal_all()
-        self._freeze("THAWED")
 
     def _signal_all(self) -> None:
         for pid in self._living():
@@ -123,10 +117,6 @@ class Group:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-
-    def _freeze(self, state: str) -> None:
-        if "freezer" in self.folders:
-            _write(f"{self.folders['freezer']}/freezer.state", state)
 
 
 def make(name: str) -> Group:
@@ -161,9 +151,7 @@ def _membership(line: str) -> tuple[str, str]:
     return controllers, path
 
 
-def _parent_v2(
-    mounts: list[list[str]], own: dict[str, str], *, enable: bool
-) -> tuple[str, str]:
+def _parent_v2(mounts: list[list[str]], own: dict[str, str], *, enable: bool) -> tuple[str, str]:
     """The nearest group above this process whose children can have all controllers."""
     tops = [fields[1] for fields in mounts if fields[2] == "cgroup2"]
     if not tops:
@@ -208,7 +196,7 @@ def _parents_v1(mounts: list[list[str]], own: dict[str, str]) -> tuple[dict[str,
         for fields in mounts
         if fields[2] == "cgroup"
         for controller in fields[3].split(",")
-        if controller in (*NEEDED, *WELCOME)
+        if controller in NEEDED
     }
     parents = {name: _usable(top, path) for name, (top, path) in places.items()}
     absent = [name for name in NEEDED if name not in parents]

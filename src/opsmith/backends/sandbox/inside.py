@@ -13,9 +13,7 @@ import resource
 from opsmith.backends.sandbox import kernel, landlock, root, seccomp
 from opsmith.backends.sandbox.orders import Order, Unconfined
 
-_SPACES = (
-    kernel.NEW_MOUNTS | kernel.NEW_NET | kernel.NEW_IPC | kernel.NEW_UTS | kernel.NEW_CGROUP
-)
+_SPACES = kernel.NEW_MOUNTS | kernel.NEW_NET | kernel.NEW_IPC | kernel.NEW_UTS | kernel.NEW_CGROUP
 _HANDLES = 256
 # With 1, and not with 0, the kernel also leaves a core_pattern program alone (fs/coredump.c).
 _NO_CORE = 1
@@ -60,7 +58,7 @@ def _confine(order: Order, status: int, gate: int, *, is_root: bool) -> None:
     last = kernel.last_capability()
     root.build(order)
     spaces = "user, pid, mount, net, ipc, uts, cgroup"
-    if is_root and not _become(order, last):
+    if is_root and not _become(order):
         spaces = spaces.removeprefix("user, ")
     kernel.drop_capabilities(last)
     kernel.gain_nothing()
@@ -78,7 +76,7 @@ def _confine(order: Order, status: int, gate: int, *, is_root: bool) -> None:
     kernel.die_with_parent()
 
 
-def _become(order: Order, last: int) -> bool:
+def _become(order: Order) -> bool:
     """Stop being root; whether a user namespace shuts the door behind."""
     os.setgroups([])
     for one in (os.setresgid, os.setresuid):
@@ -114,9 +112,10 @@ def _start(order: Order, status: int) -> None:
         os.umask(0o077)
         os.chdir(root.PRIVATE)
         kernel.close_from(3, at_exec=True)
-        os.execve(order.argv[0], order.argv, order.environment)
-    except OSError as error:
-        _say(status, f"unstartable {order.argv[0]}: {error.strerror}")
+        program = order.argv[0]
+        os.execve(program, order.argv, order.environment)  # noqa: S606
+    except (OSError, ValueError) as error:
+        _say(status, f"unstartable {order.argv[0].decode(errors='replace')}: {error}")
     finally:
         os._exit(_CANNOT_START)
 
@@ -139,6 +138,10 @@ def _place(error: OSError) -> str:
     at = error.__traceback__
     name = "?"
     while at is not None:
-        name = at.tb_frame.f_code.co_name if at.tb_frame.f_globals["__name__"] != kernel.__name__ else name
+        name = (
+            at.tb_frame.f_code.co_name
+            if at.tb_frame.f_globals["__name__"] != kernel.__name__
+            else name
+        )
         at = at.tb_next
     return name

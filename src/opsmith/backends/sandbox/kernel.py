@@ -63,7 +63,7 @@ def map_ids(uid: int, gid: int) -> None:
 
 
 def mount(kind: str | None, target: str, flags: int, data: str = "") -> None:
-    """mount(2) of a file system without a device. Raises `OSError`."""
+    """Mount a file system that has no device. Raises `OSError`."""
     name = kind.encode() if kind else None
     _checked(
         _libc.mount(name, target.encode(), name, ctypes.c_ulong(flags), data.encode() or None)
@@ -109,7 +109,7 @@ def close_from(first: int, last: int = _LAST_HANDLE, *, at_exec: bool = False) -
 
 
 def prctl(option: int, *values: int) -> int:
-    """prctl(2), all arguments given. Raises `OSError`."""
+    """Change something of this process, all arguments given. Raises `OSError`."""
     wide = [ctypes.c_ulong(value) for value in (*values, 0, 0, 0, 0)[:4]]
     return _checked(_libc.prctl(ctypes.c_int(option), *wide))
 

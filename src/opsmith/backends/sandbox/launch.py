@@ -67,8 +67,9 @@ def _live(order: Order, group: Group, alive: int) -> Told:
 
     told = _watch((status, alive), began + order.wall_s, begin)
     told.wall_s = time.monotonic() - began
-    os.kill(first, 9)
-    os.waitpid(first, 0)
+    os.kill(first, 9)  # with it the kernel kills all of its namespace at once
+    used = os.wait4(first, 0)[2]
+    told.cpu_s = used.ru_utime + used.ru_stime
     told.held.insert(0, group.says)
     return told
 
@@ -124,14 +125,13 @@ def _told(heard: bytes, ending: str) -> Told:
         elif word in {"exited", "signalled"} and not ending:
             told.ending, told.code = word, int(rest)
         elif word in {"failed", "unstartable"}:
-            told.ending = "unconfined" if word == "failed" else word
-            told.why = rest
+            return Told(ending="unconfined" if word == "failed" else word, why=rest)
     return told
 
 
 def _counted(told: Told, group: Group) -> Told:
     counters = group.counters()
-    told.cpu_s = counters.cpu_s
+    told.cpu_s = told.cpu_s if counters.cpu_s is None else counters.cpu_s
     told.memory_peak_bytes = counters.memory_peak_bytes
     told.forks_refused = counters.forks_refused
     if counters.oom_kills and told.ending in {"exited", "signalled"}:

@@ -27,7 +27,7 @@ _GRACE_S = 30.0
 
 
 class KernelSandbox:
-    """Confines by namespaces, control groups, seccomp and Landlock; see `docs/how-to/sandbox.md`."""
+    """Confines by namespaces, control groups, seccomp and Landlock (`docs/how-to/sandbox.md`)."""
 
     async def run(self, program: Program) -> Ran:
         """Run it; `Unreachable` says what this host lacks."""
@@ -97,9 +97,7 @@ async def _launched(order: int, alive: int, report: int) -> asyncio.subprocess.P
     )
 
 
-async def _attended(
-    launcher: asyncio.subprocess.Process, program: Program, line: _Line
-) -> _Tail:
+async def _attended(launcher: asyncio.subprocess.Process, program: Program, line: _Line) -> _Tail:
     """Feed and read the program until nobody holds its output any more."""
     feeding = asyncio.create_task(_feed(launcher, program.stdin))
     tail = _Tail(most=program.limits.log_bytes)
@@ -151,8 +149,10 @@ def _order(program: Program) -> Order:
     limits = program.limits
     uid, gid = _who(program.user)
     return Order(
-        argv=list(program.argv),
-        environment=dict(program.environment),
+        argv=[os.fsencode(word) for word in program.argv],
+        environment={
+            os.fsencode(name): os.fsencode(value) for name, value in program.environment.items()
+        },
         files=dict(program.files),
         mounts=[(str(one.path), one.writable) for one in program.mounts],
         memory_bytes=limits.memory_bytes,

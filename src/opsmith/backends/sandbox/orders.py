@@ -11,10 +11,13 @@ import os
 
 
 class Order:
-    """One run, for the launcher. Sizes in bytes; uid and gid: who the program runs as."""
+    """One run, for the launcher. Sizes in bytes; uid and gid: who the program runs as.
 
-    argv: list[str]
-    environment: dict[str, str]
+    argv, environment: encoded, since the launcher has no locale.
+    """
+
+    argv: list[bytes]
+    environment: dict[bytes, bytes]
     files: dict[str, bytes]
     mounts: list[tuple[str, bool]]
     memory_bytes: int
@@ -69,5 +72,5 @@ class Told:
         return cls(**marshal.loads(content))  # noqa: S302 - the launcher is ours
 
 
-class Unconfined(Exception):  # noqa: N818 - the launcher has no error tree
-    """This host does not let a program be confined; says what is missing."""
+class Unconfined(Exception):
+    """A program cannot be confined on this host; says what is missing."""

@@ -8,6 +8,7 @@ linker needs.
 from __future__ import annotations
 
 import os
+import stat
 
 from opsmith.backends.sandbox import kernel
 from opsmith.backends.sandbox.orders import Order
@@ -49,7 +50,7 @@ def build(order: Order) -> None:
         _put(path, tree, 0 if path in DEVICES else _READ_ONLY)
     for path, text in (links | _LINKS).items():
         _folder(os.path.dirname(path))  # noqa: PTH120
-        os.symlink(text, _BASE + path)
+        os.symlink(text, _BASE + path)  # noqa: PTH211
     _write_files(order)
     _own_file_systems(order)
     for path, tree, writable in given:
@@ -99,7 +100,7 @@ def _put(path: str, tree: int, attributes: int) -> None:
 
 
 def _is_folder(tree: int) -> bool:
-    return os.fstat(tree).st_mode & 0o170000 == 0o040000
+    return stat.S_ISDIR(os.fstat(tree).st_mode)
 
 
 def _folder(path: str) -> str:

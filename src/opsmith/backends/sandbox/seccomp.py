@@ -85,7 +85,7 @@ NEWEST = 462
 _CLONE = (56, 220)
 _CLONE3 = 435
 _IOCTL = (16, 29)
-# Put a character into the terminal's input (TIOCSTI), and what the console calls by it (TIOCLINUX).
+# TIOCSTI puts a character into the terminal's input; TIOCLINUX does so on the console.
 _TERMINAL = (0x5412, 0x541C)
 _NEW_SPACES = (
     kernel.NEW_MOUNTS
