@@ -53,12 +53,42 @@ async def test_a_setting_is_put_out_once_and_taken_back_once(acts: Acts, lab: La
 async def test_a_rollback_goes_to_the_version_before_and_no_further(acts: Acts, lab: Lab) -> None:
     await acts.rollouts.deploy("cart", "1.9.0")
 
-    told = [(await acts.do("service:cart", "rollback", {}))["did"] for _ in range(2)]
+    told = [(await acts.do("service:cart", "rollback", {}))["did"] for _ in range(3)]
 
-    assert acts.supervisor.versions["cart"] == SERVICES["cart"].version
-    assert told == ["rolled back to 1.8.2", "nothing: no version came before"]
+    assert acts.supervisor.versions["cart"] == "1.8.1"
+    assert told == [
+        "rolled back to 1.8.2",
+        "rolled back to 1.8.1",
+        "nothing: no version came before",
+    ]
     changes = (lab.data / "changes.jsonl").read_text().splitlines()
-    assert [json.loads(line)["kind"] for line in changes] == ["deploy", "deploy"]
+    assert [json.loads(line)["kind"] for line in changes] == ["deploy"] * 3
+
+
+async def test_a_version_that_was_taken_back_can_be_put_out_again_no_other(acts: Acts) -> None:
+    await acts.do("service:cart", "rollback", {})
+
+    told = [(await acts.do("service:cart", "deploy", {"version": "1.8.2"}))["did"] for _ in "ab"]
+
+    assert told == ["deployed 1.8.2", "nothing: that version runs"]
+    with pytest.raises(NotAnAct, match="number"):
+        await acts.do("service:cart", "deploy", {"version": "9.9.9"})
+
+
+async def test_an_edge_is_reconnected_once_for_what_was_seen(lab: Lab) -> None:
+    told: list[str] = []
+
+    def reconnect(edge: str) -> bool:
+        told.append(edge)
+        return True
+
+    supervisor = Rehearsal(lab)
+    acts = Acts(supervisor, Rollouts(supervisor), reconnect=reconnect)
+    for _ in range(2):
+        await acts.do("edge:cart->valkey", "restart", {"after": "0"})
+
+    assert told == ["edge:cart->valkey"]
+    assert acts.state("edge:cart->valkey")["restarts"] == 1
 
 
 async def test_clearing_a_disk_leaves_the_journal(acts: Acts, lab: Lab) -> None:
@@ -86,6 +116,7 @@ async def test_a_limit_holds_for_the_next_start_too(acts: Acts) -> None:
         ("service:cart", "clear-disk", {}),
         ("service:../../etc", "restart", {}),
         ("cache:valkey", "rollback", {}),
+        ("edge:cart->nowhere", "restart", {}),
         ("service:cart", "limit", {"cores": "nan"}),
         ("service:cart", "limit", {"cores": "1000"}),
         ("service:cart", "configure", {}),

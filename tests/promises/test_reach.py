@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from builders.labs import rehearsed_lab
 
 from opsmith.backends.reach.files import FilePlace, FilesReach
+from opsmith.backends.reach.lab import LabReach
 from opsmith.nouns.entity import Entity
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
 
@@ -33,6 +35,25 @@ def files(folder: Path) -> Trial:
         values={"key": "POOL", "value": "80"},
         broken=Entity.service("none"),
     )
+
+
+async def test_the_lab_keeps_the_promises_of_a_reach(tmp_path: Path) -> None:
+    for number, check in enumerate(REACH_CHECKS):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        async with rehearsed_lab(folder) as lab:
+            reach = LabReach(lab.data)
+            trial = Trial(
+                reach=reach,
+                target=Entity.service("payments"),
+                verb="config.set",
+                values={"key": "pool_size", "value": "8"},
+                broken=Entity.service("none"),
+            )
+
+            await check(trial)
+
+            await reach.aclose()
 
 
 @pytest.mark.parametrize("opened", [dials, files], ids=lambda one: one.__name__)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import redis.asyncio as valkey
 
 from opsmith_lab import settings
-from opsmith_lab.layout import SERVICES, STORES, entity
+from opsmith_lab.layout import SERVICES, STORES, edges, entity
 from opsmith_lab.rollouts import Rollouts
 from opsmith_lab.supervisor import Supervisor
 
@@ -25,10 +25,15 @@ class NotAnAct(ValueError):
 
 @dataclass(slots=True)
 class Acts:
-    """Carries out actions on the processes of one supervisor."""
+    """Carries out actions on the processes of one supervisor.
+
+    reconnect: starts the proxy of an edge afresh; whether anything ailed it.
+    """
 
     supervisor: Supervisor
     rollouts: Rollouts
+    reconnect: Callable[[str], bool] = lambda _: False
+    reconnected: dict[str, int] = field(default_factory=dict)
 
     async def do(self, target: str, action: str, values: Values) -> dict[str, object]:
         """Do one action; what it did, or that there was nothing to do.
@@ -50,11 +55,14 @@ class Acts:
             known: dict[str, Act] = {
                 **restart,
                 "rollback": self._roll_back,
+                "deploy": self._put_back,
                 "configure": self._configure,
                 "rollback-config": self._take_back,
                 "limit": self._limit,
             }
             return {**known, "clear-disk": self._clear} if SERVICES[name].volume_mb else known
+        if kind == "edge" and tuple(name.split("->")) in set(edges()):
+            return {"restart": self._reconnect}
         if kind == "cache" and name in STORES:
             return {**restart, "flush": self._flush}
         return restart if target in map(entity, STORES) else {}
@@ -62,6 +70,8 @@ class Acts:
     def state(self, target: str) -> dict[str, object]:
         """What is known of one entity. Raises `NotAnAct` for one that is not of the shop."""
         name = target.partition(":")[2]
+        if target.startswith("edge:") and self.possible(target):
+            return self._of_edge(target)
         child = self.supervisor.children.get(name)
         if child is None or target != entity(name):
             raise NotAnAct(f"the shop has no {target[:80]!r}.")
@@ -74,6 +84,14 @@ class Acts:
         if name in SERVICES:
             found |= self._of_service(name)
         return found
+
+    def _of_edge(self, target: str) -> dict[str, object]:
+        return {
+            "entity": target,
+            "running": True,
+            "restarts": self.reconnected.get(target, 0),
+            "actions": list(self.possible(target)),
+        }
 
     def _of_service(self, name: str) -> dict[str, object]:
         plan = SERVICES[name]
@@ -98,6 +116,25 @@ class Acts:
             return f"nothing: it was restarted meanwhile ({count} times in all)"
         await self.supervisor.restart(name)
         return "restarted"
+
+    async def _reconnect(self, name: str, values: Values) -> str:
+        """Once for each `after`, as `_restart`."""
+        target = f"edge:{name}"
+        count = self.reconnected.get(target, 0)
+        seen = values.get("after")
+        if seen is not None and str(seen) != str(count):
+            return f"nothing: it was restarted meanwhile ({count} times in all)"
+        self.reconnected[target] = count + 1
+        self.reconnect(target)
+        return "restarted"
+
+    async def _put_back(self, name: str, values: Values) -> str:
+        version = str(values.get("version", ""))
+        if version == self.supervisor.versions[name]:
+            return "nothing: that version runs"
+        if not await self.rollouts.put_back(name, version):
+            raise NotAnAct(f"{name} never ran {version[:40]!r}; name a number that it did.")
+        return f"deployed {version}"
 
     async def _roll_back(self, name: str, values: Values) -> str:
         if str(values.get("version", "")) == self.supervisor.versions[name]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -248,10 +249,10 @@ def _show(state: dict[str, object], output: str) -> None:
     for key in ("shop", "prometheus", "alertmanager", "opsmith"):
         if state[key]:
             click.echo(f"{key:14} {state[key]}")
-    if state["opsmith_data"]:
-        click.echo(
-            f"               OPSMITH_DATA_DIR={state['opsmith_data']} opsmith incident list"
-        )
+    told = state["opsmith_environment"]
+    if isinstance(told, dict):
+        words = " ".join(f"{name}={shlex.quote(str(value))}" for name, value in told.items())
+        click.echo(f"export {words}")
     processes = state["processes"]
     if isinstance(processes, dict):
         for name, process in processes.items():

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from opsmith_lab import exporters
+from opsmith_lab import exporters, servers
 from opsmith_lab.acts import Acts, NotAnAct
 from opsmith_lab.components import ComponentMissing
 from opsmith_lab.injector import Injector, NotPossible, injection
@@ -44,11 +44,9 @@ def main(data: Path) -> None:
 async def _run(lab: Lab) -> None:
     supervisor = Supervisor(lab)
     rollouts = Rollouts(supervisor)
-    face = Face(
-        supervisor=supervisor,
-        injector=Injector(supervisor, rollouts),
-        acts=Acts(supervisor, rollouts),
-    )
+    injector = Injector(supervisor, rollouts)
+    acts = Acts(supervisor, rollouts, reconnect=injector.reconnect)
+    face = Face(supervisor=supervisor, injector=injector, acts=acts)
     server = uvicorn.Server(
         uvicorn.Config(
             face.application(),
@@ -188,6 +186,7 @@ def _status(supervisor: Supervisor, injector: Injector) -> dict[str, object]:
         "alertmanager": lab.url("alertmanager"),
         "opsmith": lab.url("opsmith") if lab.live else None,
         "opsmith_data": str(lab.data / "opsmith") if lab.live else None,
+        "opsmith_environment": servers.opsmith_environment(lab) if lab.live else None,
         "processes": {
             name: {
                 "pid": child.process.pid,

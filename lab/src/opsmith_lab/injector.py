@@ -80,7 +80,9 @@ class Injector:
     async def _begin(self, injection: Injection) -> told.Order:
         """Give the order, roll out what the fault needs; the order, to take it back."""
         fault, name = injection.fault, injection.target.partition(":")[2]
-        version = _next_minor(self.supervisor.versions[name]) if fault.deploys else ""
+        version = self.supervisor.versions[name] if fault.in_code else ""
+        if fault.deploys:
+            version = _next_minor(self.supervisor.versions[name])
         order = told.Order(
             fault=fault.name,
             target=injection.target,
@@ -105,6 +107,13 @@ class Injector:
             values = fault.configures(SERVICES[name], injection.strength)
             if values.items() <= self.rollouts.configured[name][-1].items():
                 await self.rollouts.take_back(name)
+
+    def reconnect(self, edge: str) -> bool:
+        """The proxy of an edge starts afresh and forgets what ails it; whether anything did."""
+        ailing = [one for one in self.orders.get("network", []) if one.target == edge]
+        for order in ailing:
+            self._order(order, wanted=False)
+        return bool(ailing)
 
     def _order(self, order: told.Order, *, wanted: bool) -> None:
         kind, _, name = order.target.partition(":")

@@ -22,16 +22,20 @@ TOLD_WITHIN_S = 2.0
 class Rollouts:
     """Changes services and tells of it: in `changes.jsonl`, and to `lab.changes_to` if set.
 
-    deployed: the versions of each service so far, the running one last; configured: its settings.
+    deployed: the versions of each service so far, the running one last; the shop was there before
+    the lab began, so that each has one to go back to. configured: its settings.
     """
 
     supervisor: Supervisor
     deployed: dict[str, list[str]] = field(
-        default_factory=lambda: {name: [spec.version] for name, spec in SERVICES.items()}
+        default_factory=lambda: {
+            name: [version_before(spec.version), spec.version] for name, spec in SERVICES.items()
+        }
     )
     configured: dict[str, list[dict[str, int]]] = field(
         default_factory=lambda: {name: [{}] for name in SERVICES}
     )
+    _taken_back: dict[str, set[str]] = field(default_factory=dict)
 
     async def deploy(self, name: str, version: str) -> None:
         """Restart a service with another version."""
@@ -43,11 +47,19 @@ class Rollouts:
         await self._tell(name, "deploy", summary, version=version)
         await self.supervisor.restart(name, version)
 
+    async def put_back(self, name: str, version: str) -> bool:
+        """Restart a service with a version that it ran before; False when it never did."""
+        if version not in {*self.deployed[name], *self._taken_back.get(name, ())}:
+            return False
+        await self.deploy(name, version)
+        return True
+
     async def roll_back(self, name: str) -> str | None:
         """Restart a service with the version before; which one, None when there is none."""
         if len(self.deployed[name]) == 1:
             return None
         old = self.deployed[name].pop()
+        self._taken_back.setdefault(name, set()).add(old)
         version = self.deployed[name][-1]
         summary = f"Roll back {name} from {old} to {version}"
         await self._tell(name, "deploy", summary, version=version)
@@ -100,3 +112,15 @@ class Rollouts:
             with suppress(httpx.HTTPError, TimeoutError):
                 async with asyncio.timeout(TOLD_WITHIN_S), httpx.AsyncClient() as client:
                     await client.post(lab.changes_to, json=event)
+
+
+def version_before(version: str) -> str:
+    """The release that a service ran before `version`.
+
+    >>> version_before("2.0.3"), version_before("1.1.0")
+    ('2.0.2', '1.0.9')
+    """
+    major, minor, patch = map(int, version.split("."))
+    if patch:
+        return f"{major}.{minor}.{patch - 1}"
+    return f"{major}.{minor - 1}.9" if minor else f"{major - 1}.9.9"

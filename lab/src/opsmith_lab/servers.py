@@ -136,6 +136,26 @@ def opsmith(lab: Lab) -> list[str]:
     ]
 
 
+def opsmith_environment(lab: Lab) -> dict[str, str]:
+    """What an opsmith beside the lab is told: its data, the way to the shop, what to do.
+
+    The watching one and that of a person at the terminal are told the same.
+    """
+    return {
+        "OPSMITH_DATA_DIR": str(lab.data / "opsmith"),
+        "OPSMITH_PROMETHEUS_URL": lab.url("prometheus"),
+        "OPSMITH_SCRAPE_INTERVAL_S": f"{lab.scrape_s:g}",
+        "OPSMITH_TARGETS_FILE": str(lab.data / "targets.yaml"),
+        "OPSMITH_RUNBOOKS_FILE": str(Path(__file__).with_name("runbooks.yaml")),
+    }
+
+
+def write_targets(lab: Lab) -> None:
+    """The file that says that the shop is reached through the lab."""
+    text = yaml.safe_dump({"lab": str(lab.data.absolute())})
+    (lab.data / "targets.yaml").write_text(text, encoding="utf-8")
+
+
 def _shop_targets(lab: Lab) -> list[dict[str, object]]:
     return [
         {

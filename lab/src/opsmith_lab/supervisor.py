@@ -85,7 +85,8 @@ class Supervisor:
         for name in ("alertmanager", "prometheus"):
             await self._until(name, partial(self._answers, name, "/-/ready"))
         if self.lab.live:
-            environment = {"OPSMITH_SCRAPE_INTERVAL_S": f"{self.lab.scrape_s:g}"}
+            servers.write_targets(self.lab)
+            environment = servers.opsmith_environment(self.lab)
             self._spawn("opsmith", servers.opsmith(self.lab), environment)
             await self._until("opsmith", partial(self._answers, "opsmith", "/healthz"))
         self._spawn("loadgen", _python("opsmith_lab.loadgen", self.lab))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from opsmith.audit.states import ALERT, to_episode
 from opsmith.backends.ledger.sqlite import SqliteLedger
+from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadInput, HouseError, NotFound, Unreachable
 from opsmith.execute.action import Action, ActionSpec
@@ -204,4 +205,8 @@ def _typed(text: str, kind: object, name: str) -> Value:
 
 def _reaches(settings: Settings) -> list[Reach]:
     known = targets.read(settings.targets_file)
-    return [targets.files_reach(known, clock=now, patches=settings.data_dir / "patches")]
+    patches = settings.data_dir / "patches"
+    found: list[Reach] = [targets.files_reach(known.targets, clock=now, patches=patches)]
+    if known.lab is not None:
+        found.append(LabReach(known.lab))
+    return found

@@ -7,6 +7,7 @@ model ever says one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -62,19 +63,28 @@ class TargetShape(Strict):
 
 
 class TargetsShape(Strict):
-    """The whole file."""
+    """The whole file. lab: the folder of a running `opsmith lab`, whose shop is reached too."""
 
     targets: list[TargetShape] = []
+    lab: AbsolutePath | None = None
 
 
-def read(path: Path | None) -> Mapping[Entity, TargetShape]:
-    """The targets by name; none without a file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the file knows: the targets by name, and where a lab lives."""
+
+    targets: Mapping[Entity, TargetShape]
+    lab: Path | None = None
+
+
+def read(path: Path | None) -> Known:
+    """What may be reached; nothing without a file.
 
     Raises `BadInput` with the place of the first thing that is wrong, `Unreachable` when the
     file cannot be read.
     """
     if path is None:
-        return {}
+        return Known(targets={})
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise BadInput(f"{path}: larger than {LARGEST_FILE} bytes, so no targets file.")
@@ -90,7 +100,7 @@ def read(path: Path | None) -> Mapping[Entity, TargetShape]:
     found = {Entity.parse(one.target): one for one in told.targets}
     if len(found) < len(told.targets):
         raise BadInput(f"{path}: one target stands there twice.")
-    return found
+    return Known(targets=found, lab=told.lab)
 
 
 def files_reach(

@@ -82,4 +82,3 @@ async def test_a_patch_changes_nothing_live(world: OneWay, tmp_path: Path) -> No
     assert Path(says.removeprefix("wrote ")).read_text().endswith("-POOL=40\n+POOL=80\n")
     assert (tmp_path / "cart.env").read_text() == "POOL=40\n"
     assert await action.undo(order, preview, world) == "nothing was changed"
-    assert len({one.resource(order) for one in BUILT_IN}) == 3

@@ -36,4 +36,5 @@ FAULT = Fault(
     target="service:catalogue",
     targets=tuple(one for one in services(store="valkey") if one != "service:cart"),
     begin=begin,
+    in_code=True,
 )

@@ -35,4 +35,5 @@ FAULT = Fault(
     target="service:recommendation",
     targets=services(),
     begin=begin,
+    in_code=True,
 )

@@ -27,4 +27,5 @@ FAULT = Fault(
     target="service:inventory",
     targets=services(),
     begin=begin,
+    in_code=True,
 )

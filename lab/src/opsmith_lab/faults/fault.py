@@ -21,6 +21,7 @@ class Fault:
     alert: the alert that it raises first with the default target and strength 1.
     target: the default; targets: all that make sense, written `TYPE:NAME`.
     begin: breaks a service from inside its process; begin_on_edge: breaks one proxy.
+    in_code: it is a mistake of the version that runs, and another version has it not.
     deploys: the supervisor rolls out a new version of the target, and the old one at the end.
     configures: gives the settings that the supervisor rolls out, and takes back at the end.
     """
@@ -33,6 +34,7 @@ class Fault:
     targets: tuple[str, ...]
     begin: Callable[[ShopProcess, float], End] | None = None
     begin_on_edge: Callable[[Link, float], End] | None = None
+    in_code: bool = False
     deploys: bool = False
     configures: Callable[[Spec, float], dict[str, int]] | None = None
 

@@ -40,4 +40,5 @@ FAULT = Fault(
     target="service:cart",
     targets=services(),
     begin=begin,
+    in_code=True,
 )

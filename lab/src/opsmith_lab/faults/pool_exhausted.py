@@ -39,4 +39,5 @@ FAULT = Fault(
     target="service:payments",
     targets=services(store="postgres"),
     begin=begin,
+    in_code=True,
 )

@@ -29,4 +29,5 @@ FAULT = Fault(
     target="service:checkout",
     targets=callers(),
     begin=begin,
+    in_code=True,
 )

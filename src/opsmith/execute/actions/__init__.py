@@ -5,5 +5,24 @@ from __future__ import annotations
 from opsmith.execute.action import Action
 from opsmith.execute.actions.config import PatchConfig, SetConfig
 from opsmith.execute.actions.logs import CleanLogs, QuarantineLogs
+from opsmith.execute.actions.service import (
+    ClearDisk,
+    FlushCache,
+    Limit,
+    Restart,
+    RollBack,
+    RollBackConfig,
+)
 
-BUILT_IN: tuple[Action, ...] = (SetConfig(), PatchConfig(), CleanLogs(), QuarantineLogs())
+BUILT_IN: tuple[Action, ...] = (
+    SetConfig(),
+    PatchConfig(),
+    CleanLogs(),
+    QuarantineLogs(),
+    Restart(),
+    RollBack(),
+    Limit(),
+    RollBackConfig(),
+    ClearDisk(),
+    FlushCache(),
+)
