@@ -1,22 +1,28 @@
 """Every reach keeps every promise."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from builders.labs import rehearsed_lab
 
+from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.lab import LabReach
 from opsmith.nouns.entity import Entity
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
+from promises.real_alertmanager import alertmanager
+
+Opener = Callable[[Path], AbstractAsyncContextManager[Trial]]
 
 CART = Entity.service("cart")
 
 
-def dials(_: Path) -> Trial:
-    return Trial(
+@asynccontextmanager
+async def dials(_: Path) -> AsyncIterator[Trial]:
+    yield Trial(
         reach=DialReach({"cart": 1}),
         target=CART,
         verb=TURN,
@@ -25,10 +31,11 @@ def dials(_: Path) -> Trial:
     )
 
 
-def files(folder: Path) -> Trial:
+@asynccontextmanager
+async def files(folder: Path) -> AsyncIterator[Trial]:
     (folder / "cart.env").write_text("POOL=40\n")
     places = {CART: FilePlace(config=folder / "cart.env")}
-    return Trial(
+    yield Trial(
         reach=FilesReach(places, clock=lambda: datetime.now(UTC), patches=folder),
         target=CART,
         verb="config.set",
@@ -37,32 +44,45 @@ def files(folder: Path) -> Trial:
     )
 
 
-async def test_the_lab_keeps_the_promises_of_a_reach(tmp_path: Path) -> None:
-    for number, check in enumerate(REACH_CHECKS):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        async with rehearsed_lab(folder) as lab:
-            reach = LabReach(lab.data)
-            trial = Trial(
-                reach=reach,
-                target=Entity.service("payments"),
-                verb="config.set",
-                values={"key": "pool_size", "value": "8"},
-                broken=Entity.service("none"),
-            )
-
-            await check(trial)
-
-            await reach.aclose()
+@asynccontextmanager
+async def silences(folder: Path) -> AsyncIterator[Trial]:
+    async with alertmanager(folder) as wire:
+        places = {CART: {"service": "cart"}}
+        yield Trial(
+            reach=SilencesReach(places, wire=wire, clock=lambda: datetime.now(UTC)),
+            target=CART,
+            verb="alert.silence",
+            values={"for_s": 60, "match": ("alertname=Slow",), "comment": "a trial"},
+            broken=Entity.service("none"),
+        )
 
 
-@pytest.mark.parametrize("opened", [dials, files], ids=lambda one: one.__name__)
+@asynccontextmanager
+async def labs(folder: Path) -> AsyncIterator[Trial]:
+    async with rehearsed_lab(folder) as lab:
+        yield Trial(
+            reach=LabReach(lab.data),
+            target=Entity.service("payments"),
+            verb="config.set",
+            values={"key": "pool_size", "value": "8"},
+            broken=Entity.service("none"),
+        )
+
+
+OPENERS = [
+    dials,
+    files,
+    labs,
+    pytest.param(silences, marks=pytest.mark.needs_prometheus),
+]
+
+
+@pytest.mark.parametrize("opened", OPENERS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize("check", REACH_CHECKS, ids=lambda check: check.__name__)
 async def test_a_reach_keeps_its_promise(
-    check: Callable[[Trial], Awaitable[None]], opened: Callable[[Path], Trial], tmp_path: Path
+    check: Callable[[Trial], Awaitable[None]], opened: Opener, tmp_path: Path
 ) -> None:
-    trial = opened(tmp_path)
+    async with opened(tmp_path) as trial:
+        await check(trial)
 
-    await check(trial)
-
-    await trial.reach.aclose()
+        await trial.reach.aclose()

@@ -43,12 +43,14 @@ class Preview:
     version: the state of what would be touched. says: what would happen, for a person.
     before: all that an undo needs; it is on the ledger before anything happens.
     owner: a GitOps tool that would change it back, empty for none.
+    plan: id of the plan that it is carried out for, empty while it is only rehearsed.
     """
 
     version: str
     says: str
     before: Values
     owner: str = ""
+    plan: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ async def take_back(plan: Plan, acts: Sequence[Act], site: Site, *, why: str) ->
 def _begun(plan: Plan, act: Act, site: Site) -> _Begun:
     """A step as the ledger knows it; an undo needs no more than that."""
     step = plan.steps[act.number]
-    preview = Preview(version=step.version, says=step.preview, before=act.before)
+    preview = Preview(version=step.version, says=step.preview, before=act.before, plan=plan.id)
     return _Begun(action=site.actions.get(act.order.action), step=step, preview=preview, act=act)
 
 
@@ -126,7 +126,7 @@ async def _one(plan: str, number: int, step: Step, site: Site) -> tuple[_Begun |
     within = action.spec.deadline_s
     try:
         async with asyncio.timeout(within):
-            preview = await action.dry_run(step.order, site.world)
+            preview = replace(await action.dry_run(step.order, site.world), plan=plan)
     except (OpsmithError, TimeoutError) as error:
         return None, _said(error)
     if preview.version != step.version:

@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from jsonschema import Draft7Validator
-from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import SchemaError, ValidationError
+from jsonschema.validators import extend
 
 from opsmith.errors import BadInput, HouseError, NotFound
 from opsmith.execute.action import Action, ActionSpec
@@ -16,6 +17,16 @@ from opsmith.nouns.plan import Order, Values
 _NAME = re.compile(r"[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+")
 _PARTS = ("resource", "dry_run", "apply", "verify", "undo")
 _AWAITED = ("dry_run", "apply", "verify", "undo")
+
+
+def _pattern(_: object, pattern: str, text: object, __: object) -> Iterator[ValidationError]:
+    """`$` is the end, as JSON Schema means it; Python's also fits before a last line break."""
+    ends = pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern
+    if isinstance(text, str) and not re.search(ends, text):
+        yield ValidationError(f"{text[:80]!r} does not match {pattern!r}")
+
+
+_Validator = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 # No single value of an order is longer; what is (a whole file) has no place in an order.
 LONGEST_VALUE = 65_536
 
@@ -106,7 +117,7 @@ def _check_values(values: Values, spec: ActionSpec) -> None:
         for text in value if isinstance(value, tuple) else (value,):
             if isinstance(text, str):
                 _check_text(text, f"{spec.name}: {name}")
-    errors = sorted(Draft7Validator(dict(spec.inputs)).iter_errors(plain), key=str)
+    errors = sorted(_Validator(dict(spec.inputs)).iter_errors(plain), key=str)
     if errors:
         where = "/".join(map(str, errors[0].absolute_path))
         at = f" at {where}" if where else ""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from opsmith.errors import Unreachable
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import Values
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,3 +57,12 @@ class Reach(Protocol):
 
     async def aclose(self) -> None:
         """Let go of connections."""
+
+
+async def in_time(work: Awaitable[T], deadline_s: float, what: str) -> T:
+    """The result of `work`. Raises `Unreachable` when the deadline passes first."""
+    try:
+        async with asyncio.timeout(deadline_s):
+            return await work
+    except TimeoutError as error:
+        raise Unreachable(f"{what} took longer than {deadline_s:g} s.") from error

@@ -56,9 +56,10 @@ class Answer:
 
 
 class Wire(Protocol):
-    """Asks one HTTP server for what may be asked twice, and brings the whole answer.
+    """Asks one HTTP server, and brings the whole answer.
 
-    A try that failed in a way that passes (no connection, 429, 502, 503, 504) is made again.
+    A question that failed in a way that passes (no connection, 429, 502, 503, 504) is asked
+    again; what changes something there is sent once.
     Raises `Unreachable` when the server does not answer, `BadAnswer` when the answer is none or
     too large, `BadInput` when the server does not let us in or a secret's file cannot be read.
     """
@@ -72,6 +73,9 @@ class Wire(Protocol):
 
     async def post(self, path: str, form: Pairs) -> Answer:
         """Ask by POST with a form, for questions too long for an address."""
+
+    async def send(self, method: str, path: str, document: object = None) -> Answer:
+        """Change something there, with `document` as JSON; tried once."""
 
     async def aclose(self) -> None:
         """Let go of the connections."""

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from opsmith.audit.states import ALERT, to_episode
 from opsmith.backends.ledger.sqlite import SqliteLedger
-from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadInput, HouseError, NotFound, Unreachable
 from opsmith.execute.action import Action, ActionSpec
@@ -35,7 +34,7 @@ from opsmith.seams.metrics import Metrics
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
-from opsmith.wiring import targets
+from opsmith.wiring.reaches import reaches
 from opsmith.wiring.rules import policy
 from opsmith.wiring.sources import open_metrics
 
@@ -93,7 +92,7 @@ async def control_over(
     settings: Settings, *, ledger: Ledger, metrics: Metrics | None
 ) -> AsyncIterator[ChangeControl]:
     """A change control over a ledger and a metrics server that are open already."""
-    ways = Ways(_reaches(settings))
+    ways = Ways(reaches(settings, clock=now))
 
     async def episode(fingerprint: str) -> Episode | None:
         wanted = Wanted(kind=ALERT, subject=fingerprint, latest=True, limit=1)
@@ -201,12 +200,3 @@ def _typed(text: str, kind: object, name: str) -> Value:
                 return text
     except (ValueError, KeyError) as error:
         raise BadInput(f"{name} must be {kind}, not {text[:60]!r}.") from error
-
-
-def _reaches(settings: Settings) -> list[Reach]:
-    known = targets.read(settings.targets_file)
-    patches = settings.data_dir / "patches"
-    found: list[Reach] = [targets.files_reach(known.targets, clock=now, patches=patches)]
-    if known.lab is not None:
-        found.append(LabReach(known.lab))
-    return found

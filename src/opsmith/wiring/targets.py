@@ -6,19 +6,18 @@ model ever says one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
-from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.setting_text import Format
 from opsmith.errors import BadInput, Unreachable
 from opsmith.nouns.entity import Entity
+from opsmith.wiring.source_file import Name, ServerShape, Strict
 
 LARGEST_FILE = 1024 * 1024
 
@@ -30,12 +29,8 @@ def _absolute(path: Path) -> Path:
 
 
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-
-
-class Strict(BaseModel):
-    """A part of the file; what nobody knows is refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
+LabelValue = Annotated[str, Field(min_length=1, max_length=500)]
 
 
 class ConfigShape(Strict):
@@ -54,37 +49,51 @@ class LogsShape(Strict):
     pattern: str = Field(default="*.log", pattern=r"^[^/]{1,100}$")
 
 
+class AlertsShape(Strict):
+    """The labels that every alert of the target bears."""
+
+    match: dict[LabelName, LabelValue] = Field(min_length=1)
+
+
 class TargetShape(Strict):
     """One target and the ways to it."""
 
     target: str
     config: ConfigShape | None = None
     logs: LogsShape | None = None
+    alerts: AlertsShape | None = None
+
+
+class AlertmanagerShape(ServerShape):
+    """Where silences are set."""
+
+    name: Name = "alertmanager"
 
 
 class TargetsShape(Strict):
     """The whole file. lab: the folder of a running `opsmith lab`, whose shop is reached too."""
 
-    targets: list[TargetShape] = []
+    targets: tuple[TargetShape, ...] = ()
+    alertmanager: AlertmanagerShape | None = None
     lab: AbsolutePath | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What the file knows: the targets by name, and where a lab lives."""
+class Told:
+    """What the file says. targets: by their names."""
 
     targets: Mapping[Entity, TargetShape]
-    lab: Path | None = None
+    shape: TargetsShape
 
 
-def read(path: Path | None) -> Known:
-    """What may be reached; nothing without a file.
+def read(path: Path | None) -> Told:
+    """The targets by name; none without a file.
 
     Raises `BadInput` with the place of the first thing that is wrong, `Unreachable` when the
     file cannot be read.
     """
     if path is None:
-        return Known(targets={})
+        return Told(targets={}, shape=TargetsShape())
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise BadInput(f"{path}: larger than {LARGEST_FILE} bytes, so no targets file.")
@@ -100,31 +109,4 @@ def read(path: Path | None) -> Known:
     found = {Entity.parse(one.target): one for one in told.targets}
     if len(found) < len(told.targets):
         raise BadInput(f"{path}: one target stands there twice.")
-    return Known(targets=found, lab=told.lab)
-
-
-def files_reach(
-    targets: Mapping[Entity, TargetShape], *, clock: Callable[[], datetime], patches: Path
-) -> FilesReach:
-    """The way to the files of the targets that have some."""
-    places = {
-        entity: _file_place(one) for entity, one in targets.items() if one.config or one.logs
-    }
-    return FilesReach(places, clock=clock, patches=patches)
-
-
-def _file_place(one: TargetShape) -> FilePlace:
-    logs = one.logs
-    place = FilePlace(
-        logs=logs.folder if logs else None, pattern=logs.pattern if logs else "*.log"
-    )
-    if one.config is None:
-        return place
-    return FilePlace(
-        config=one.config.file,
-        form=one.config.format,
-        owner=one.config.owner,
-        repository=one.config.repository,
-        logs=place.logs,
-        pattern=place.pattern,
-    )
+    return Told(targets=found, shape=told)

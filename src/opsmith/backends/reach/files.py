@@ -16,10 +16,10 @@ from pathlib import Path
 
 from opsmith.backends.reach import folders, setting_text
 from opsmith.backends.reach.setting_text import Format
-from opsmith.errors import BadInput, NotFound, Unreachable
+from opsmith.errors import BadInput, NotFound
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import Values
-from opsmith.seams.reach import Found, Reply
+from opsmith.seams.reach import Found, Reply, in_time
 
 SET = "config.set"
 CLEAN = "logs.clean"
@@ -78,11 +78,8 @@ class FilesReach:
 
     async def send(self, target: Entity, verb: str, values: Values, *, deadline_s: float) -> Reply:
         """Set, delete, hold or restore. Raises `Unreachable` when the deadline passes."""
-        try:
-            async with asyncio.timeout(deadline_s):
-                return await asyncio.to_thread(self._send, target, verb, values)
-        except TimeoutError as error:
-            raise Unreachable(f"{verb} on {target} took longer than {deadline_s:g} s.") from error
+        work = asyncio.to_thread(self._send, target, verb, values)
+        return await in_time(work, deadline_s, f"{verb} on {target}")
 
     async def aclose(self) -> None:
         """Nothing is held open."""

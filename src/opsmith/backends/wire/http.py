@@ -82,6 +82,18 @@ class HttpWire:
         """Ask by POST with a form."""
         return await self._asked("POST", path, form=form)
 
+    async def send(self, method: str, path: str, document: object = None) -> Answer:
+        """Change something there; a document of None sends no body."""
+        self._shown.renew()
+        request = self._client.build_request(
+            method,
+            path,
+            headers=self._headers(),
+            params=httpx.QueryParams(self._access.params),
+            json=document,
+        )
+        return self._let_in(await self._once(request))
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsmith.execute.action import Action
+from opsmith.execute.actions.alerts import SilenceAlerts
 from opsmith.execute.actions.config import PatchConfig, SetConfig
 from opsmith.execute.actions.logs import CleanLogs, QuarantineLogs
 from opsmith.execute.actions.service import (
@@ -25,4 +26,5 @@ BUILT_IN: tuple[Action, ...] = (
     RollBackConfig(),
     ClearDisk(),
     FlushCache(),
+    SilenceAlerts(),
 )

@@ -1,0 +1,61 @@
+"""The ways of the targets file, opened; an extra is loaded only when a target needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from opsmith.backends.reach.alertmanager import SilencesReach
+from opsmith.backends.reach.files import FilePlace, FilesReach
+from opsmith.backends.reach.lab import LabReach
+from opsmith.backends.wire.http import HttpWire
+from opsmith.seams.reach import Reach
+from opsmith.seams.wire import Access
+from opsmith.settings import Settings
+from opsmith.wiring.targets import TargetShape, Told, read
+
+Clock = Callable[[], datetime]
+
+
+def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
+    """The ways, each with the targets that it leads to; of two for one verb the first is taken.
+
+    Raises `BadInput` for a wrong file, `MissingExtra` without the extra that a target needs.
+    """
+    told = read(settings.targets_file)
+    return [*_local(told, settings, clock), *_silences(told, settings, clock)]
+
+
+def _local(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
+    places = {
+        entity: _file_place(one) for entity, one in told.targets.items() if one.config or one.logs
+    }
+    yield FilesReach(places, clock=clock, patches=settings.data_dir / "patches")
+    if told.shape.lab is not None:
+        yield LabReach(told.shape.lab)
+
+
+def _silences(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
+    shape, url = told.shape.alertmanager, settings.alertmanager_url
+    labels = {entity: one.alerts.match for entity, one in told.targets.items() if one.alerts}
+    if labels and shape is not None:
+        yield SilencesReach(labels, wire=HttpWire(shape.access()), clock=clock)
+    elif labels and url is not None:
+        yield SilencesReach(labels, wire=HttpWire(Access(url=url)), clock=clock)
+
+
+def _file_place(one: TargetShape) -> FilePlace:
+    logs = one.logs
+    place = FilePlace(
+        logs=logs.folder if logs else None, pattern=logs.pattern if logs else "*.log"
+    )
+    if one.config is None:
+        return place
+    return FilePlace(
+        config=one.config.file,
+        form=one.config.format,
+        owner=one.config.owner,
+        repository=one.config.repository,
+        logs=place.logs,
+        pattern=place.pattern,
+    )
