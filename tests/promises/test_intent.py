@@ -240,7 +240,7 @@ async def test_a_process_that_serves_takes_a_swap_up_by_itself(
     )
     assert intents(settings).opinions([LESSONS[0].text])[0].ranked[0][0] == "restart_service"
     told: asyncio.Queue[Swap] = asyncio.Queue()
-    task = asyncio.create_task(keep_fresh(settings, told.put_nowait))
+    task = asyncio.create_task(keep_fresh(settings, told.put))
     shelf.add("mine", small)
     shelf.use("mine")
 

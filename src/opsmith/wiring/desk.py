@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from opsmith.answer.showing import answer_json, as_json, task_json
 from opsmith.answer.words import language_of
@@ -20,9 +21,14 @@ from opsmith.nouns.task import Clarify, Reading, Refused, Understood
 from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
 from opsmith.wiring.ask import Asker, AskSources, said_of
+from opsmith.wiring.intent import keep_fresh
 from opsmith.wiring.sessions import Conversation, new_session
 
+if TYPE_CHECKING:
+    from opsmith.backends.intent.serving import Swap
+
 REQUEST = "request"
+ADAPTER = "adapter"
 TIMEOUT_S = 60.0
 # Questions answered at once; more wait their turn.
 AT_ONCE = 8
@@ -44,10 +50,14 @@ class Desk:
         self._ledger = ledger
         self._asker: Asker | None = None
         self._opening = asyncio.Lock()
+        self._fresh: asyncio.Task[None] | None = None
         self._places = asyncio.Semaphore(AT_ONCE)
 
     async def aclose(self) -> None:
         """Let go of the sources."""
+        if self._fresh is not None:
+            self._fresh.cancel()
+            await asyncio.gather(self._fresh, return_exceptions=True)
         if self._asker is not None:
             await self._asker.__aexit__(None, None, None)
 
@@ -123,7 +133,14 @@ class Desk:
             if self._asker is None:
                 asker = Asker(self._settings, AskSources(), ledger=self._ledger)
                 self._asker = await asker.__aenter__()
+                self._fresh = asyncio.create_task(keep_fresh(self._settings, self._swapped))
             return self._asker
+
+    async def _swapped(self, swap: Swap) -> None:
+        """Which adapter reads sentences from now on, or why a new one was refused."""
+        body = json.dumps(asdict(swap), default=str)
+        one = Entry(kind=ADAPTER, subject="intent", body=body, at=datetime.now(UTC))
+        await self._ledger.append([one], durable=False)
 
 
 def _reading(reading: Reading) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -84,7 +84,7 @@ def served(folder: Path) -> ServedIntents:
     return ServedIntents(Shelf(folder, _shipped()), canary)
 
 
-async def keep_fresh(settings: Settings, tell: Callable[[Swap], None]) -> None:
+async def keep_fresh(settings: Settings, tell: Callable[[Swap], Awaitable[None]]) -> None:
     """Look at the folder of adapters every `hot_reload_interval_ms`, for as long as it runs.
 
     tell: is told of each swap and of each adapter that was refused.
@@ -93,7 +93,7 @@ async def keep_fresh(settings: Settings, tell: Callable[[Swap], None]) -> None:
     while True:
         swap = await asyncio.to_thread(serving.refresh)
         if swap is not None:
-            tell(swap)
+            await tell(swap)
         await asyncio.sleep(settings.hot_reload_interval_ms / 1e3)
 
 
