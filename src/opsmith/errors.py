@@ -5,9 +5,11 @@
     │   ├── BadInput        a file, value or name is not what it must be
     │   ├── NotFound        what was named does not exist
     │   ├── Conflict        somebody else was first
-    │   └── MissingExtra    an optional part is not installed
+    │   ├── MissingExtra    an optional part is not installed
+    │   └── TooMany         one asker wants more at once than its share
     ├── WorldError      something outside the house failed (often worth a second try)
     │   ├── Unreachable     a server did not answer
+    │   │   └── Overloaded      it has more to do than it can, and says when to come back
     │   └── BadAnswer       a server answered with nonsense
     └── HouseError      a promise of our own was broken (a bug or a damaged store)
 
@@ -25,6 +27,8 @@ class OpsmithError(Exception):
     exit_code: int = 1
     http_status: int = 500
     worth_retrying: bool = False
+    # When a second try may do better, seconds from now; 0 when nobody knows.
+    retry_after_s: float = 0.0
 
     def __init__(self, message: str | None = None, *, hint: str | None = None) -> None:
         self.hint = hint
@@ -65,6 +69,18 @@ class MissingExtra(AskError):
     http_status = 501
 
 
+class TooMany(AskError):
+    """You ask for more at once than your share; come back later."""
+
+    exit_code = 1
+    http_status = 429
+    worth_retrying = True
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float = 1.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
+
+
 class WorldError(OpsmithError):
     """Something outside the house failed."""
 
@@ -75,6 +91,14 @@ class WorldError(OpsmithError):
 
 class Unreachable(WorldError):
     """A server did not answer."""
+
+
+class Overloaded(Unreachable):
+    """There is more to do than can be done; come back later."""
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float = 1.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(message)
 
 
 class BadAnswer(WorldError):

@@ -47,6 +47,17 @@ class Settings:
     inventory_file: names that exist (services, hosts, aliases), None for what servers tell alone.
     metric_catalogue: YAML file of metrics of your own, asked before the shipped ones.
     config_repo: folder of a Git repository for `compare_config`, None for the current folder.
+    llm_url: where the language model is: ollama://HOST:PORT, http(s)://HOST:PORT/v1 for any
+        OpenAI-compatible server, or the path of a GGUF file; None for what `opsmith model use`
+        chose, which may be none.
+    llm_model: its name there; llama3:8b on Ollama, else the first that the server lists.
+    llm_key: what the server wants to see as a bearer token; empty for none.
+    llm_timeout_s: how long a prompt may take that states no time of its own, seconds.
+    llm_at_once: prompts that the backend is given at the same time, more wait their turn; 0 for 4
+        on a server and 1 on a GGUF file.
+    llm_context: tokens of prompt and answer together, for Ollama (`num_ctx`) and GGUF files.
+    llm_keep_alive: how long Ollama keeps the model in memory, in Ollama's form.
+    llm_threads: processor threads for a GGUF file; more than free cores slow it down.
     zone: the time zone of clock times that say none, and of times in answers.
     """
 
@@ -77,6 +88,14 @@ class Settings:
     inventory_file: Path | None = None
     metric_catalogue: Path | None = None
     config_repo: Path | None = None
+    llm_url: str | None = None
+    llm_model: str = ""
+    llm_key: str = field(default="", repr=False)
+    llm_timeout_s: float = 120.0
+    llm_at_once: int = 0
+    llm_context: int = 8192
+    llm_keep_alive: str = "10m"
+    llm_threads: int = 1
     zone: str = "UTC"
 
 
@@ -118,12 +137,27 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         inventory_file=_path(source, "OPSMITH_INVENTORY_FILE"),
         metric_catalogue=_path(source, "OPSMITH_METRIC_CATALOGUE"),
         config_repo=_path(source, "OPSMITH_CONFIG_REPO"),
+        llm_url=source.get("OPSMITH_LLM_URL") or None,
+        llm_model=source.get("OPSMITH_LLM_MODEL", ""),
+        llm_key=source.get("OPSMITH_LLM_KEY", ""),
+        llm_timeout_s=_number(source, "OPSMITH_LLM_TIMEOUT_S", 120.0),
+        llm_at_once=_count(source, "OPSMITH_LLM_AT_ONCE", 0),
+        llm_context=_count(source, "OPSMITH_LLM_CONTEXT", 8192),
+        llm_keep_alive=source.get("OPSMITH_LLM_KEEP_ALIVE") or "10m",
+        llm_threads=_count(source, "OPSMITH_LLM_THREADS", 1),
         zone=source.get("OPSMITH_ZONE") or "UTC",
     )
 
 
 def _path(source: Mapping[str, str], name: str) -> Path | None:
     return Path(text) if (text := source.get(name)) else None
+
+
+def _count(source: Mapping[str, str], name: str, default: int) -> int:
+    value = _number(source, name, default)
+    if value != int(value):
+        raise BadInput(f"{name} is {value:g}; it must be a whole number.")
+    return int(value)
 
 
 def _number(source: Mapping[str, str], name: str, default: float) -> float:

@@ -69,6 +69,12 @@ def _schema() -> click.Command:
     return schema
 
 
+def _model() -> click.Command:
+    from opsmith.cli.model import model
+
+    return model
+
+
 def _maintenance() -> click.Command:
     from opsmith.cli.maintenance import maintenance
 
@@ -231,6 +237,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "logs": ("Search and follow logs.", _logs),
     "ranker": ("Show the ranking weights, or refit them on solved incidents.", _ranker),
     "intent": ("Train, try and swap what recognises intents.", _intent),
+    "model": ("Choose, list and try the language model.", _model),
     "parse": ("Show how a sentence is understood as tasks.", _parse),
     "reject": ("Say no to a plan.", _reject),
     "replay": ("Make an incident's report again and compare it.", _replay),

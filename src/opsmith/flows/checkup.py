@@ -144,7 +144,8 @@ async def _server(name: str, probe: Probe) -> Finding:
             name=name,
             state=State.UNREACHABLE,
             detail=redact(said),
-            hint="Check OPSMITH_PROMETHEUS_URL or OPSMITH_SOURCES_FILE, and that it runs.",
+            hint="Check its address (OPSMITH_PROMETHEUS_URL, OPSMITH_SOURCES_FILE,"
+            " OPSMITH_LLM_URL), and that it runs.",
         )
     return Finding(area="server", name=name, state=State.OK, detail="answers")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request
@@ -17,11 +18,12 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5
 
 
-def problem(status: int, detail: str, **more: object) -> JSONResponse:
+def problem(
+    status: int, detail: str, *, retry_after_s: float = 0.0, **more: object
+) -> JSONResponse:
     """One problem as a response; a status worth retrying says when."""
-    headers = (
-        {"Retry-After": str(RETRY_AFTER_S)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
-    )
+    wait_s = retry_after_s or (RETRY_AFTER_S if status == HTTPStatus.SERVICE_UNAVAILABLE else 0)
+    headers = {"Retry-After": str(math.ceil(wait_s))} if wait_s else {}
     content = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
     return JSONResponse(
         {**content, "detail": detail, **more},
@@ -37,7 +39,7 @@ def install(api: FastAPI) -> None:
     @api.exception_handler(OpsmithError)
     async def ours(request: Request, error: OpsmithError) -> JSONResponse:
         del request
-        return problem(error.http_status, str(error))
+        return problem(error.http_status, str(error), retry_after_s=error.retry_after_s)
 
     @api.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -26,25 +26,42 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What a model answered. finish: `stop`, `length` or `cancelled`; tokens as it counts them."""
+    """What a model answered. finish: `stop` or `length`; tokens as the backend counts them.
+
+    first_s, total_s: seconds from the question to the first and to the last word, as they came
+    over the wire; 0 when nobody looked.
+    """
 
     text: str
     model: str
     finish: str
     prompt_tokens: int
     answer_tokens: int
+    first_s: float = 0.0
+    total_s: float = 0.0
+
+
+# An answer as it comes: text piece by piece, and last of all the whole.
+Pieces = AsyncGenerator[str | Completion, None]
 
 
 class LanguageModel(Protocol):
     """Completes prompts, one at a time or many at once.
 
-    Raises `Unreachable` when the backend does not answer by the deadline or is overloaded,
-    `BadAnswer` when the answer does not fit the schema or is none, `BadInput` when the backend
-    rejects the prompt. A caller that goes away stops the work.
+    Raises `Unreachable` when the backend does not answer by the deadline, `Overloaded` when it
+    has too much to do, `BadAnswer` when the answer is none or is cut, `BadInput` when the backend
+    rejects the prompt, `NotFound` when it has no such model.
+    A caller that goes away stops the work.
     """
 
     async def complete(self, prompt: Prompt, *, within: timedelta) -> Completion:
         """The whole answer."""
 
-    def stream(self, prompt: Prompt, *, within: timedelta) -> AsyncIterator[str | Completion]:
+    def stream(self, prompt: Prompt, *, within: timedelta) -> Pieces:
         """The answer piece by piece as text, and last of all the whole."""
+
+    async def models(self) -> tuple[str, ...]:
+        """The names that `Prompt.model` may have; the first answers when it is empty."""
+
+    async def aclose(self) -> None:
+        """Let go of the backend; one that was started here is stopped."""

@@ -37,6 +37,7 @@ from opsmith.wiring.desk import Desk
 from opsmith.wiring.graph import open_graph
 from opsmith.wiring.healing import Healing
 from opsmith.wiring.lessons import Lessons
+from opsmith.wiring.llm import Inference
 from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
@@ -69,13 +70,13 @@ class App:
         self._own = OwnMetrics()
         self._ledger = SqliteLedger(settings.data_dir / "ledger.db")
         self._metrics = open_metrics(settings, describe=_raw, hear=self._hear)
-        url = settings.alertmanager_url
-        self._alerts = AlertmanagerAlerts(url) if url else None
+        self._alerts = AlertmanagerAlerts(url) if (url := settings.alertmanager_url) else None
         self._pollers = Pollers(
             settings, ledger=self._ledger, metrics=self._metrics, take_logs=self._take_records
         )
         self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
+        self.inference = Inference(settings)
         self.desk = Desk(settings, self._ledger)
         self.inbox = Inbox(self._ledger, tell=self._place)
         self._stream = consumer(
@@ -165,6 +166,7 @@ class App:
         await self._pollers.close()
         await self.looks.close()
         await self.desk.aclose()
+        await self.inference.aclose()
         await self._graph.aclose()
         if self._metrics is not None:
             await self._metrics.aclose()

@@ -1,0 +1,94 @@
+"""`opsmith model`: which language model is asked, what there is to choose from, a trial."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict
+
+import click
+
+from opsmith.cli.options import output_option
+
+
+@click.group()
+def model() -> None:
+    """Look after the language model; opsmith works without one."""
+
+
+@model.command("list")
+@output_option
+def listing(output: str) -> None:
+    """Show which model is asked and what else its server or the data folder has."""
+    from opsmith.settings import load
+    from opsmith.wiring.llm import listed
+
+    found = asyncio.run(listed(load()))
+    chosen = found.chosen
+    if output == "json":
+        said = {
+            "chosen": None if chosen is None else {**asdict(chosen), "kind": chosen.kind},
+            "models": found.names,
+            "files": [str(path) for path in found.files],
+            "fault": found.fault,
+        }
+        click.echo(json.dumps(said, ensure_ascii=False, indent=2))
+        return
+    if chosen is None:
+        click.echo("No language model is set: see `opsmith model use --help`.")
+    else:
+        click.echo(f"{chosen.url} ({chosen.kind})")
+    for place, name in enumerate(found.names):
+        click.echo(f"{'*' if place == 0 else ' '} {_plain(name)}")
+    for path in found.files:
+        click.echo(f"  {path}")
+    if found.fault:
+        click.echo(found.fault, err=True)
+
+
+@model.command()
+@click.argument("url")
+@click.option("--model", "name", default="", help="Its name there, where there are several.")
+@output_option
+def use(url: str, name: str, output: str) -> None:
+    """Ask the model at URL from now on.
+
+    URL is ollama://HOST:PORT for Ollama, http://HOST:PORT/v1 for any server that speaks
+    OpenAI's chat completions, or the path of a GGUF file for llama.cpp on this machine.
+    OPSMITH_LLM_URL beats what is chosen here.
+    """
+    from opsmith.settings import load
+    from opsmith.wiring.llm import use as choose
+
+    chosen = choose(load(), url, name)
+    if output == "json":
+        click.echo(json.dumps({**asdict(chosen), "kind": chosen.kind}))
+        return
+    click.echo(f"{chosen.url} ({chosen.kind}) is asked from now on; try `opsmith model check`.")
+
+
+@model.command()
+@output_option
+def check(output: str) -> None:
+    """Send one prompt with a schema and say what came.
+
+    Exit codes: 0 it answered as it must, 3 it did not.
+    """
+    from opsmith.settings import load
+    from opsmith.wiring.llm import tried
+
+    found = asyncio.run(tried(load()))
+    if output == "json":
+        click.echo(json.dumps(asdict(found), ensure_ascii=False, indent=2))
+        return
+    click.echo(f"{_plain(found.model)} answers {_plain(found.text)}")
+    click.echo(
+        f"{found.prompt_tokens} tokens in, {found.answer_tokens} out;"
+        f" first word after {found.first_s:.2f} s, all after {found.total_s:.2f} s."
+    )
+    click.echo("The answer fits the schema that was asked for.")
+
+
+def _plain(text: str) -> str:
+    """A model's words without what a terminal would act on."""
+    return "".join(c if c.isprintable() else " " for c in text)

@@ -1,0 +1,93 @@
+"""`opsmith model`: choosing, listing, trying."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from builders.models import Scripted, serving, weights
+from click.testing import CliRunner, Result
+
+from opsmith.cli.main import opsmith
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("OPSMITH_DATA_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def where() -> Iterator[str]:
+    with serving(Scripted(words=('{"service": "checkout",', ' "healthy": false}')).app) as found:
+        yield found
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(opsmith, ["model", *arguments])
+
+
+def test_a_chosen_model_is_listed_and_tried(where: str) -> None:
+    assert run("use", f"{where}/v1").exit_code == 0
+
+    listed = json.loads(run("list", "-o", "json").stdout)
+    tried = run("check")
+
+    assert listed["chosen"] == {"url": f"{where}/v1", "model": "", "kind": "openai"}
+    assert listed["models"] == ["scripted"]
+    assert tried.exit_code == 0
+    assert 'scripted answers {"service": "checkout", "healthy": false}' in tried.stdout
+
+
+def test_the_environment_beats_what_was_chosen(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("use", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("OPSMITH_LLM_URL", where.replace("http", "ollama", 1))
+    monkeypatch.setenv("OPSMITH_LLM_MODEL", "scripted")
+
+    assert json.loads(run("list", "-o", "json").stdout)["chosen"]["kind"] == "ollama"
+    assert run("check").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://x", "/no/such/file.gguf", "http://", "http://h:99999/v1", __file__]
+)
+def test_what_is_no_model_is_not_chosen(url: str, data_dir: Path) -> None:
+    told = run("use", url)
+
+    assert told.exit_code == 2
+    assert not (data_dir / "model.json").exists()
+
+
+def test_a_password_is_not_written_down(data_dir: Path) -> None:
+    told = run("use", "https://ann:hunter2@models/v1")
+
+    assert told.exit_code == 2
+    assert "hunter2" not in told.output
+    assert not (data_dir / "model.json").exists()
+
+
+def test_without_a_model_check_says_what_to_do() -> None:
+    assert "No language model is set" in run("list").output
+    told = run("check")
+
+    assert told.exit_code == 1
+    assert "OPSMITH_LLM_URL" in told.output
+
+
+def test_a_model_that_is_away_is_the_world() -> None:
+    run("use", "http://127.0.0.1:9/v1")
+
+    assert run("check").exit_code == 3
+    assert "did not answer" in run("list").output
+
+
+@pytest.mark.needs_model
+def test_a_file_is_tried_in_this_machine() -> None:
+    run("use", str(weights()))
+
+    told = run("check", "-o", "json")
+
+    assert told.exit_code == 0
+    assert set(json.loads(json.loads(told.stdout)["text"])) == {"service", "healthy"}
