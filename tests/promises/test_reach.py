@@ -1,5 +1,6 @@
 """Every reach keeps every promise."""
 
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,10 @@ from builders.labs import rehearsed_lab
 from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.lab import LabReach
+from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
+from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.nouns.entity import Entity
+from opsmith.seams.sandbox import Mount
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
 from promises.real_alertmanager import alertmanager
 
@@ -69,11 +73,40 @@ async def labs(folder: Path) -> AsyncIterator[Trial]:
         )
 
 
+@asynccontextmanager
+async def scripts(folder: Path) -> AsyncIterator[Trial]:
+    """A script that writes, with another that tells what was written."""
+    state = folder / "state"
+    state.mkdir()
+    for one in (*list(folder.parents)[:2], folder):
+        one.chmod(0o755)
+    state.chmod(0o777)
+    script = Registered(
+        run=_pinned(folder / "run", f"#!/bin/sh\necho full > {state}/it\n"),
+        look=_pinned(folder / "look", f"#!/bin/sh\ncat {state}/it 2>&1; exit 0\n"),
+        parameters={"type": "object", "additionalProperties": False},
+        mounts=(Mount(path=state, writable=True),),
+    )
+    yield Trial(
+        reach=ScriptsReach({CART: {"fill": script}}, sandbox=KernelSandbox()),
+        target=CART,
+        verb="script.run",
+        values={"script": "fill"},
+        broken=Entity.service("none"),
+    )
+
+
+def _pinned(file: Path, text: str) -> Pinned:
+    file.write_text(text)
+    return Pinned(file=file, sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
 OPENERS = [
     dials,
     files,
     labs,
     pytest.param(silences, marks=pytest.mark.needs_prometheus),
+    pytest.param(scripts, marks=pytest.mark.needs_sandbox),
 ]
 
 

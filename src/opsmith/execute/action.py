@@ -44,6 +44,8 @@ class Preview:
     before: all that an undo needs; it is on the ledger before anything happens.
     owner: a GitOps tool that would change it back, empty for none.
     plan: id of the plan that it is carried out for, empty while it is only rehearsed.
+    irreversible: why this one cannot be undone although others of its action can.
+    risk: of this one, where it is higher than its action's.
     """
 
     version: str
@@ -51,6 +53,8 @@ class Preview:
     before: Values
     owner: str = ""
     plan: str = ""
+    irreversible: str = ""
+    risk: Risk = Risk.READ
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

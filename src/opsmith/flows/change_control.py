@@ -34,6 +34,7 @@ from opsmith.nouns.plan import (
     Tried,
 )
 from opsmith.nouns.record import Record
+from opsmith.nouns.task import highest
 from opsmith.plan.approvals import approve, leave
 from opsmith.plan.judge import Circumstances, judge
 from opsmith.plan.policy import Policy
@@ -284,11 +285,11 @@ class ChangeControl:
         preview = await action.dry_run(order, self._world)
         step = Step(
             order=order,
-            risk=action.spec.risk,
+            risk=highest([action.spec.risk, preview.risk]),
             resource=action.resource(order),
             version=preview.version,
             preview=preview.says,
-            irreversible=action.spec.irreversible,
+            irreversible=action.spec.irreversible or preview.irreversible,
         )
         return step, preview.owner
 

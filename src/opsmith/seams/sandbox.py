@@ -65,6 +65,14 @@ class Mount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """How often a program may run; beyond it a run is refused."""
+
+    at_once: int = 4
+    per_minute: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """What is run: argument by argument, never a line for a shell.
 
@@ -80,6 +88,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     mounts: tuple[Mount, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    quota: Quota = field(default_factory=Quota)
     user: str = ""
 
     def __post_init__(self) -> None:

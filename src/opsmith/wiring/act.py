@@ -34,6 +34,7 @@ from opsmith.seams.metrics import Metrics
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
+from opsmith.wiring.confinement import scripts_reach
 from opsmith.wiring.reaches import reaches
 from opsmith.wiring.rules import policy
 from opsmith.wiring.sources import open_metrics
@@ -92,7 +93,8 @@ async def control_over(
     settings: Settings, *, ledger: Ledger, metrics: Metrics | None
 ) -> AsyncIterator[ChangeControl]:
     """A change control over a ledger and a metrics server that are open already."""
-    ways = Ways(reaches(settings, clock=now))
+    scripts = scripts_reach(settings, ledger=ledger, clock=now)
+    ways = Ways([*reaches(settings, clock=now), scripts])
 
     async def episode(fingerprint: str) -> Episode | None:
         wanted = Wanted(kind=ALERT, subject=fingerprint, latest=True, limit=1)

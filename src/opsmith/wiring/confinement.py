@@ -1,11 +1,21 @@
-"""What confines programs on this host, and whether it does."""
+"""Programs of operators, joined to what confines them on this host."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
+from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
+from opsmith.backends.sandbox.archive import LogArchive
 from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.errors import OpsmithError
+from opsmith.execute.quota import MeteredSandbox
 from opsmith.nouns.checkup import Finding, State
-from opsmith.seams.sandbox import Program
+from opsmith.seams.ledger import Ledger
+from opsmith.seams.sandbox import MEBIBYTE, Limits, Mount, Program, Quota
+from opsmith.settings import Settings
+from opsmith.wiring import targets
+from opsmith.wiring.script_shapes import PinnedShape, ScriptShape
 
 _NOTHING = Program(name="doctor", argv=("/bin/true",))
 
@@ -24,3 +34,47 @@ async def sandbox_finding() -> Finding:
         )
     detail = f"works, in {ran.usage.wall_s * 1000:.0f} ms: {'; '.join(ran.held)}"
     return Finding(area="kernel", name="sandbox", state=State.OK, detail=detail)
+
+
+def scripts_reach(
+    settings: Settings, *, ledger: Ledger, clock: Callable[[], datetime]
+) -> ScriptsReach:
+    """The way of registered scripts: metered on the ledger, their output in the data folder."""
+    archive = LogArchive(settings.data_dir / "runs")
+    sandbox = MeteredSandbox(KernelSandbox(), ledger, archive=archive.keep, clock=clock)
+    scripts = {
+        target: {name: _registered(script) for name, script in one.scripts.items()}
+        for target, one in targets.read(settings.targets_file).targets.items()
+    }
+    return ScriptsReach(scripts, sandbox=sandbox)
+
+
+def _registered(script: ScriptShape) -> Registered:
+    limits = script.limits
+    return Registered(
+        run=Pinned(file=script.run.file, sha256=script.run.sha256),
+        look=_pinned(script.look),
+        verify=_pinned(script.verify),
+        undo=_pinned(script.undo),
+        irreversible=script.irreversible,
+        risk=script.risk,
+        parameters=script.parameters,
+        arguments=script.arguments,
+        environment=script.environment,
+        mounts=(
+            *(Mount(path=path) for path in script.reads),
+            *(Mount(path=path, writable=True) for path in script.writes),
+        ),
+        limits=Limits(
+            memory_bytes=limits.memory_mib * MEBIBYTE,
+            tasks=limits.tasks,
+            cpu_weight=limits.cpu_weight,
+            wall_s=limits.wall_s,
+        ),
+        quota=Quota(at_once=limits.at_once, per_minute=limits.per_minute),
+        user=script.user,
+    )
+
+
+def _pinned(shape: PinnedShape | None) -> Pinned | None:
+    return Pinned(file=shape.file, sha256=shape.sha256) if shape else None

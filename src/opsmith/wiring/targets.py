@@ -12,23 +12,17 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from opsmith.backends.reach.setting_text import Format
 from opsmith.errors import BadInput, Unreachable
 from opsmith.nouns.entity import Entity
+from opsmith.wiring.paths import AbsolutePath
+from opsmith.wiring.script_shapes import ScriptName, ScriptShape
 from opsmith.wiring.source_file import Name, ServerShape, Strict
 
 LARGEST_FILE = 1024 * 1024
 
-
-def _absolute(path: Path) -> Path:
-    if not path.is_absolute() or ".." in path.parts:
-        raise ValueError("must be an absolute path without `..`")
-    return path
-
-
-AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
 LabelValue = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -62,6 +56,7 @@ class TargetShape(Strict):
     config: ConfigShape | None = None
     logs: LogsShape | None = None
     alerts: AlertsShape | None = None
+    scripts: Mapping[ScriptName, ScriptShape] = Field(default_factory=dict)
 
 
 class AlertmanagerShape(ServerShape):

@@ -6,6 +6,7 @@ from opsmith.execute.action import Action
 from opsmith.execute.actions.alerts import SilenceAlerts
 from opsmith.execute.actions.config import PatchConfig, SetConfig
 from opsmith.execute.actions.logs import CleanLogs, QuarantineLogs
+from opsmith.execute.actions.script import RunScript
 from opsmith.execute.actions.service import (
     ClearDisk,
     FlushCache,
@@ -27,4 +28,5 @@ BUILT_IN: tuple[Action, ...] = (
     ClearDisk(),
     FlushCache(),
     SilenceAlerts(),
+    RunScript(),
 )
