@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsmith.localise.findings import Findings
-from opsmith.localise.restarts import LOOP, killed_for_memory, starts
+from opsmith.localise.restarts import LOOP, killed_for_memory, starts, unasked_starts
 from opsmith.localise.scene import Scene
 from opsmith.localise.stores import SURGE, cache_lost, disk_filled, largest_rise
 from opsmith.localise.weighing import weight_of
@@ -111,8 +111,10 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
     failing = max(weight_of(signs.failing), behaviour if raises(scene, entity) else 0.0)
     slow = max(weight_of(signs.slow_edges), weight_of(signs.slow_itself))
     cpu, memory = weight_of(signs.cpu), weight_of(signs.memory)
-    begun = starts(scene, entity)
+    begun = unasked_starts(scene, entity)
     restarts = max(weight_of(signs.restarts), weight_of(float(begun)) if begun >= LOOP else 0.0)
+    if not begun and starts(scene, entity):
+        restarts = 0.0  # rollouts explain every one
     deploy, config = changed(scene, signs, entity)
     trouble = max(failing, behaviour, slow)
     pool = together(weight_of(signs.pool), failing + behaviour + slow)

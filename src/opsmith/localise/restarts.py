@@ -26,6 +26,17 @@ def starts(scene: Scene, entity: Entity) -> int:
     )
 
 
+def unasked_starts(scene: Scene, entity: Entity) -> int:
+    """How often it began anew without anybody having asked: a rollout explains one start each."""
+    if scene.periods is None:
+        return 0
+    rollouts = [
+        change.at.timestamp() for change in scene.recording.changes if change.entity == entity
+    ]
+    asked = int(np.sum(scene.periods.incident(np.array(rollouts, dtype=np.float64))))
+    return max(starts(scene, entity) - asked, 0)
+
+
 def killed_for_memory(scene: Scene, entity: Entity) -> bool:
     """Whether a series counts kills at a memory limit in the incident."""
     return any(

@@ -22,6 +22,7 @@ from small_systems import (
 
 from opsmith.localise.diagnose import measure
 from opsmith.localise.kinds import kind_of
+from opsmith.localise.restarts import starts, unasked_starts
 from opsmith.localise.scene import read_scene
 from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.diagnosis import Channel
@@ -282,3 +283,20 @@ def test_a_service_that_its_memory_limit_kills_does_not_crash_by_itself() -> Non
     kills = replace(counter("container_oom_events_total", 0.0, 0.2), aspect=Aspect.RESTARTS)
 
     assert kind(traced(cut, series=(restarts(), leak(), kills))) is CauseKind.MEMORY_LEAK
+
+
+def test_starts_that_rollouts_explain_are_no_loop() -> None:
+    def rolled_out(count: int) -> Recording:
+        changes = tuple(
+            Change(
+                at=moment(ALARM_S + 20.0 * n), entity=CART, kind=ChangeKind.DEPLOY, summary="out"
+            )
+            for n in range(count)
+        )
+        return recording(series=(restarts(),), changes=changes)
+
+    many = starts(read_scene(rolled_out(0)), CART)
+    assert kind(rolled_out(0)) is CauseKind.CRASH_LOOP
+    assert unasked_starts(read_scene(rolled_out(1)), CART) == many - 1
+    assert unasked_starts(read_scene(rolled_out(many)), CART) == 0
+    assert kind(rolled_out(many)) is not CauseKind.CRASH_LOOP
