@@ -13,11 +13,14 @@ from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
+from opsmith.backends.reach.ssh import SshReach
+from opsmith.backends.reach.ssh_commands import Command, Slot
 from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.nouns.entity import Entity
 from opsmith.seams.sandbox import Mount
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
 from promises.real_alertmanager import alertmanager
+from promises.real_sshd import ssh_hosts
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Trial]]
 
@@ -101,12 +104,34 @@ def _pinned(file: Path, text: str) -> Pinned:
     return Pinned(file=file, sha256=hashlib.sha256(text.encode()).hexdigest())
 
 
+@asynccontextmanager
+async def ssh(folder: Path) -> AsyncIterator[Trial]:
+    level = folder / "level"
+    level.write_text("info")
+    command = Command(
+        argv=("cp", "--", f"{folder}/level.{{to}}", str(level)),
+        slots={"to": Slot(choices=("debug",))},
+        look=("cat", str(level)),
+    )
+    (folder / "level.debug").write_text("debug")
+    with ssh_hosts(folder) as hosts:
+        web = Entity.parse("host:web")
+        yield Trial(
+            reach=SshReach({web: hosts[0]}, commands={"level": command}),
+            target=web,
+            verb="ssh.run",
+            values={"command": "level", "values": ("to=debug",)},
+            broken=Entity.parse("host:none"),
+        )
+
+
 OPENERS = [
     dials,
     files,
     labs,
     pytest.param(silences, marks=pytest.mark.needs_prometheus),
     pytest.param(scripts, marks=pytest.mark.needs_sandbox),
+    pytest.param(ssh, marks=pytest.mark.needs_ssh),
 ]
 
 

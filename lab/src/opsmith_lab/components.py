@@ -23,10 +23,14 @@ class ComponentMissing(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """A program, the names it goes by, and the package that carries it."""
+    """A program, the names it goes by, and the package that carries it.
+
+    libraries: packages of shared libraries that it needs and that no Debian has from the start.
+    """
 
     names: tuple[str, ...]
     package: str
+    libraries: tuple[str, ...] = ()
 
 
 COMPONENTS: dict[str, Component] = {
@@ -36,6 +40,7 @@ COMPONENTS: dict[str, Component] = {
         names=("prometheus-alertmanager", "alertmanager"), package="prometheus-alertmanager"
     ),
     "victoria-metrics": Component(names=("victoria-metrics",), package="victoria-metrics"),
+    "sshd": Component(names=("sshd",), package="openssh-server", libraries=("libwrap0",)),
     "chromium": Component(
         names=("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
         package="chromium",
@@ -77,7 +82,14 @@ def find(name: str) -> Path:
 def fetch(wanted: Sequence[str] = tuple(COMPONENTS)) -> None:
     """Make every wanted component available. Raises `ComponentMissing` when one cannot be had."""
     missing = [name for name in wanted if not _present(name)]
-    servers = sorted({COMPONENTS[name].package for name in missing if name != "chromium"})
+    servers = sorted(
+        {
+            package
+            for name in missing
+            if name != "chromium"
+            for package in (COMPONENTS[name].package, *COMPONENTS[name].libraries)
+        }
+    )
     if servers:
         apt = _Apt(root=tools_dir())
         apt.update()
@@ -166,16 +178,28 @@ def _unpack(archives: Sequence[Path], folder: Path) -> None:
 def _link_programs(names: Sequence[str]) -> None:
     bin_dir = tools_dir() / "bin"
     bin_dir.mkdir(parents=True, exist_ok=True)
-    for program in {candidate for name in names for candidate in COMPONENTS[name].names}:
-        unpacked = tools_dir() / "root" / "usr" / "bin" / program
-        if not unpacked.is_file():
-            continue
-        link = bin_dir / program
-        link.unlink(missing_ok=True)
-        if program == "prometheus-alertmanager":
-            _relocate_templates(unpacked, link)
-        else:
-            link.symlink_to(unpacked)
+    for component in (COMPONENTS[name] for name in names):
+        for program in component.names:
+            found = [tools_dir() / "root" / "usr" / part / program for part in ("bin", "sbin")]
+            unpacked = next((one for one in found if one.is_file()), None)
+            if unpacked is not None:
+                _link(unpacked, bin_dir / program, component)
+
+
+def _link(unpacked: Path, link: Path, component: Component) -> None:
+    link.unlink(missing_ok=True)
+    if component.package == "prometheus-alertmanager":
+        _relocate_templates(unpacked, link)
+    elif component.libraries:
+        folders = (tools_dir() / "root" / "usr" / "lib").glob("*-linux-gnu*")
+        libraries = ":".join(map(str, folders))
+        link.write_text(
+            f'#!/bin/sh\nexport LD_LIBRARY_PATH="{libraries}"\nexec "{unpacked}" "$@"\n',
+            encoding="utf-8",
+        )
+        link.chmod(0o755)
+    else:
+        link.symlink_to(unpacked)
 
 
 def _relocate_templates(program: Path, launcher: Path) -> None:

@@ -277,6 +277,7 @@ def _shape(dossier: Dossier, acts: tuple[Act, ...] = ()) -> dict[str, object]:
             {
                 "action": step.order.action,
                 "target": str(step.order.target),
+                "members": [str(one) for one in step.members],
                 "values": dict(step.order.values),
                 "risk": step.risk,
                 "resource": step.resource,

@@ -43,6 +43,7 @@ class Preview:
     version: the state of what would be touched. says: what would happen, for a person.
     before: all that an undo needs; it is on the ledger before anything happens.
     owner: a GitOps tool that would change it back, empty for none.
+    members: whom it would touch in fact, when the target is a group.
     plan: id of the plan that it is carried out for, empty while it is only rehearsed.
     irreversible: why this one cannot be undone although others of its action can.
     risk: of this one, where it is higher than its action's.
@@ -52,6 +53,7 @@ class Preview:
     says: str
     before: Values
     owner: str = ""
+    members: tuple[Entity, ...] = ()
     plan: str = ""
     irreversible: str = ""
     risk: Risk = Risk.READ

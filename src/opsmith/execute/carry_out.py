@@ -99,7 +99,7 @@ async def _take_all(plan: Plan, held: list[str], site: Site) -> str:
     """
     deadlines = sum(site.actions.get(one.order.action).spec.deadline_s for one in plan.steps)
     lease = LEASE_SLACK + timedelta(seconds=LEASE_DEADLINES * deadlines)
-    for key in sorted({step.resource for step in plan.steps}):
+    for key in sorted(frozenset[str]().union(*(step.keys for step in plan.steps))):
         holder = await hold(site.ledger, key, plan=plan.id, now=site.clock(), lease=lease)
         if holder is not None:
             return f"{key} is held by {holder}; nothing was done."

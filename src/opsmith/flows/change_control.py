@@ -261,7 +261,8 @@ class ChangeControl:
 
     async def _holds_any(self, plan: Plan, now: datetime) -> bool:
         """Whether one of its resources is still held for it."""
-        holders = [await holder_of(self._ledger, step.resource, now=now) for step in plan.steps]
+        keys = frozenset[str]().union(*(step.keys for step in plan.steps))
+        holders = [await holder_of(self._ledger, key, now=now) for key in sorted(keys)]
         return plan.id in holders
 
     async def _checked(self, outcome: Outcome, plan: Plan, by: Principal) -> Outcome:
@@ -290,6 +291,8 @@ class ChangeControl:
             version=preview.version,
             preview=preview.says,
             irreversible=action.spec.irreversible or preview.irreversible,
+            members=preview.members,
+            more=tuple(action.resource(replace(order, target=one)) for one in preview.members),
         )
         return step, preview.owner
 

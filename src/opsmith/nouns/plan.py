@@ -112,6 +112,7 @@ class Step:
     version: the target's state when it was looked at; another one later stops the step.
     preview: what would happen, for a person. resource: two steps with one key never overlap.
     irreversible: why it cannot be undone, empty when it can.
+    members: whom it touches in fact when the target is a group; more: the keys of each.
     """
 
     order: Order
@@ -120,6 +121,13 @@ class Step:
     version: str
     preview: str
     irreversible: str = ""
+    members: tuple[Entity, ...] = ()
+    more: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Every resource that it holds while it is carried out."""
+        return frozenset({self.resource, *self.more})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,8 +169,9 @@ class Plan:
 
     @property
     def targets(self) -> tuple[Entity, ...]:
-        """Whom it touches, each once."""
-        return tuple(dict.fromkeys(step.order.target for step in self.steps))
+        """Whom it touches, each once; of a group its members."""
+        touched = [one for step in self.steps for one in step.members or (step.order.target,)]
+        return tuple(dict.fromkeys(touched))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +308,8 @@ def _canonical(plan: Plan) -> str:
             step.resource,
             step.version,
             step.irreversible,
+            [str(one) for one in step.members],
+            list(step.more),
         ]
         for step in plan.steps
     ]

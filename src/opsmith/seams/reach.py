@@ -22,11 +22,13 @@ class Found:
         digest of the content).
     facts: what a person and an undo need to know, by name.
     owner: who else keeps this target as it is (a GitOps tool), empty for nobody.
+    members: whom the verb would touch in fact, when the target is a group.
     """
 
     version: str
     facts: Values
     owner: str = ""
+    members: tuple[Entity, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

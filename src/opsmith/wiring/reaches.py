@@ -8,10 +8,13 @@ from datetime import datetime
 from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.lab import LabReach
+from opsmith.backends.reach.ssh_commands import Command, Slot
 from opsmith.backends.wire.http import HttpWire
+from opsmith.nouns.entity import Entity
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
+from opsmith.wiring.ssh_shapes import CommandShape
 from opsmith.wiring.targets import TargetShape, Told, read
 
 Clock = Callable[[], datetime]
@@ -23,7 +26,7 @@ def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
     Raises `BadInput` for a wrong file, `MissingExtra` without the extra that a target needs.
     """
     told = read(settings.targets_file)
-    return [*_local(told, settings, clock), *_silences(told, settings, clock)]
+    return [*_local(told, settings, clock), *_silences(told, settings, clock), *_ssh(told)]
 
 
 def _local(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
@@ -42,6 +45,43 @@ def _silences(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
         yield SilencesReach(labels, wire=HttpWire(shape.access()), clock=clock)
     elif labels and url is not None:
         yield SilencesReach(labels, wire=HttpWire(Access(url=url)), clock=clock)
+
+
+def _ssh(told: Told) -> Iterator[Reach]:
+    shapes = {entity: one.ssh for entity, one in told.targets.items() if one.ssh}
+    if not shapes:
+        return
+    from opsmith.backends.reach.ssh import SshHost, SshReach, SshUnit
+
+    units = {entity: one.systemd for entity, one in told.targets.items() if one.systemd}
+    yield SshReach(
+        {entity: SshHost(**one.model_dump()) for entity, one in shapes.items()},
+        commands={name: _command(one) for name, one in told.shape.commands.items()},
+        groups={
+            entity: tuple(map(Entity.parse, one.hosts))
+            for entity, one in told.targets.items()
+            if one.hosts
+        },
+        units={
+            entity: SshUnit(
+                host=Entity.parse(one.host),
+                unit=one.unit,
+                prefix=("sudo", "-n") if one.sudo else (),
+            )
+            for entity, one in units.items()
+        },
+    )
+
+
+def _command(shape: CommandShape) -> Command:
+    return Command(
+        argv=shape.argv,
+        slots={name: Slot(**slot.model_dump()) for name, slot in shape.values.items()},
+        look=shape.look,
+        check=shape.check,
+        undo=shape.undo,
+        changes=shape.changes,
+    )
 
 
 def _file_place(one: TargetShape) -> FilePlace:

@@ -20,6 +20,7 @@ from opsmith.nouns.entity import Entity
 from opsmith.wiring.paths import AbsolutePath
 from opsmith.wiring.script_shapes import ScriptName, ScriptShape
 from opsmith.wiring.source_file import Name, ServerShape, Strict
+from opsmith.wiring.ssh_shapes import CommandName, CommandShape, SshShape, UnitShape
 
 LARGEST_FILE = 1024 * 1024
 
@@ -50,13 +51,16 @@ class AlertsShape(Strict):
 
 
 class TargetShape(Strict):
-    """One target and the ways to it."""
+    """One target and the ways to it. hosts: whom a group stands for."""
 
     target: str
     config: ConfigShape | None = None
     logs: LogsShape | None = None
     alerts: AlertsShape | None = None
     scripts: Mapping[ScriptName, ScriptShape] = Field(default_factory=dict)
+    ssh: SshShape | None = None
+    systemd: UnitShape | None = None
+    hosts: tuple[str, ...] = ()
 
 
 class AlertmanagerShape(ServerShape):
@@ -70,6 +74,7 @@ class TargetsShape(Strict):
 
     targets: tuple[TargetShape, ...] = ()
     alertmanager: AlertmanagerShape | None = None
+    commands: dict[CommandName, CommandShape] = Field(default_factory=dict)
     lab: AbsolutePath | None = None
 
 
@@ -104,4 +109,14 @@ def read(path: Path | None) -> Told:
     found = {Entity.parse(one.target): one for one in told.targets}
     if len(found) < len(told.targets):
         raise BadInput(f"{path}: one target stands there twice.")
+    _check_hosts(path, found)
     return Told(targets=found, shape=told)
+
+
+def _check_hosts(path: Path, found: Mapping[Entity, TargetShape]) -> None:
+    """Whoever is named as a host must be one that is reached over SSH."""
+    reached = {entity for entity, one in found.items() if one.ssh}
+    for one in found.values():
+        for name in (*one.hosts, *([one.systemd.host] if one.systemd else [])):
+            if Entity.parse(name) not in reached:
+                raise BadInput(f"{path}: {one.target}: {name[:80]} is no target with `ssh`.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from opsmith.execute.action import Action
 from opsmith.execute.actions.alerts import SilenceAlerts
 from opsmith.execute.actions.config import PatchConfig, SetConfig
+from opsmith.execute.actions.hosts import ON_HOSTS
 from opsmith.execute.actions.logs import CleanLogs, QuarantineLogs
 from opsmith.execute.actions.script import RunScript
 from opsmith.execute.actions.service import (
@@ -29,4 +30,5 @@ BUILT_IN: tuple[Action, ...] = (
     FlushCache(),
     SilenceAlerts(),
     RunScript(),
+    *ON_HOSTS,
 )

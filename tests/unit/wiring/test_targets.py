@@ -1,0 +1,89 @@
+"""The targets file becomes ways, or is refused with the place of what is wrong."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from opsmith.errors import BadInput, MissingExtra
+from opsmith.nouns.entity import Entity
+from opsmith.settings import Settings
+from opsmith.wiring.reaches import reaches
+from opsmith.wiring.targets import read
+
+WHOLE = """
+alertmanager: {url: "http://127.0.0.1:9093"}
+targets:
+  - target: service:checkout
+    alerts: {match: {service: checkout}}
+    systemd: {unit: checkout.service, host: "host:web-1", sudo: true}
+  - target: host:web-1
+    ssh: {address: 10.0.0.1, user: ops, key_file: /k, known_hosts: /h}
+  - target: host:web
+    hosts: ["host:web-1"]
+commands:
+  level:
+    argv: [set-level, "{level}"]
+    values: {level: {choices: [info, debug]}}
+"""
+CARRIED = [
+    ("service:checkout", "alert.silence"),
+    ("service:checkout", "service.restart"),
+    ("host:web-1", "ssh.run"),
+    ("host:web", "ssh.read"),
+]
+
+
+def opened(text: str, folder: Path) -> list[tuple[str, str]]:
+    """What of `CARRIED` the ways of this file carry."""
+    file = folder / "targets.yaml"
+    file.write_text(text)
+    settings = Settings(data_dir=folder, targets_file=file)
+    ways = reaches(settings, clock=lambda: datetime.now(UTC))
+    return [
+        (name, verb)
+        for name, verb in CARRIED
+        if any(way.carries(Entity.parse(name), verb) for way in ways)
+    ]
+
+
+def test_every_part_of_the_file_becomes_a_way(tmp_path: Path) -> None:
+    assert opened(WHOLE, tmp_path) == CARRIED
+    assert opened("targets: []", tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "extra"),
+    [("ssh", "ssh")],
+)
+def test_a_way_without_its_extra_says_what_to_install(
+    module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    libraries = {"ssh": "asyncssh"}
+    monkeypatch.setitem(sys.modules, libraries[module], None)
+    monkeypatch.delitem(sys.modules, f"opsmith.backends.reach.{module}", raising=False)
+
+    with pytest.raises(MissingExtra, match=rf"pip install 'opsmith\[{extra}\]'"):
+        opened(WHOLE, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("targets: [{target: service:a, hosts: ['host:b']}]", "no target with `ssh`"),
+        ("targets: [{target: service:a}, {target: service:a}]", "twice"),
+        ("targets: [{target: service:a, config: {file: etc, format: env}}]", "absolute path"),
+        ("targets: [{target: service:a, nonsense: 1}]", "Extra inputs"),
+        ("commands: {c: {argv: [ls, '{x}']}}", "no value is named x"),
+        ("commands: {c: {argv: 'rm -rf /'}}", "valid tuple"),
+        ("commands: {c: {argv: [ls], values: {x: {}}}}", "a value has a pattern"),
+        ("commands: {c: {argv: [ls], values: {x: {pattern: '('}}}}", "no pattern"),
+        ("alertmanager: {url: 'ftp://x'}", "alertmanager.url"),
+    ],
+)
+def test_a_wrong_file_says_where(wrong: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "targets.yaml").write_text(wrong)
+
+    with pytest.raises(BadInput, match=says):
+        read(tmp_path / "targets.yaml")
