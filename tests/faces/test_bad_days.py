@@ -14,7 +14,7 @@ import httpx
 import orjson
 import pytest
 
-from tests.faces.test_http import running, told
+from tests.faces.test_http import incidents, running, told
 
 PATIENCE_S = 60.0
 
@@ -133,7 +133,7 @@ def test_a_metrics_server_that_talks_nonsense_is_named_and_an_incident_has_its_v
     with running(tmp_path, prometheus_url=oracle.url, scrape_interval_s=0.3) as client:
         until(lambda: "metric watch" in client.get("/readyz").json()["troubles"])
         client.post("/webhook/alertmanager", json=told())
-        until(lambda: client.get("/v1/incidents").json()[0]["verdict"] is not None)
+        until(lambda: incidents(client)[0]["verdict"] is not None)
         oracle.answer = sane
         until(lambda: "metric watch" not in client.get("/readyz").json()["troubles"])
         followed = client.get("/metrics").text
@@ -146,7 +146,7 @@ def test_a_group_that_is_sent_fifty_times_changes_something_once(tmp_path: Path)
         changed = [
             client.post("/webhook/alertmanager", json=told()).json()["changed"] for _ in range(50)
         ]
-        incidents = client.get("/v1/incidents").json()
+        found = incidents(client)
 
     assert sum(changed) == 1
-    assert [len(one["alerts"]) for one in incidents] == [1]
+    assert [len(one["alerts"]) for one in found] == [1]

@@ -76,6 +76,17 @@ def running(
         thread.join()
 
 
+def incidents(client: httpx.Client, *, alerts: int = 1) -> list[dict[str, object]]:
+    """The incidents, once so many alerts are in them: placing comes after the answer."""
+    deadline = time.monotonic() + 30
+    while True:
+        found: list[dict[str, object]] = client.get("/v1/incidents").json()
+        if sum(len(one["alerts"]) for one in found) >= alerts:
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[httpx.Client]:
     with running(tmp_path) as client:
@@ -94,7 +105,7 @@ def test_a_notification_is_taken_once(client: httpx.Client, path: str) -> None:
 def test_an_alert_becomes_an_incident_with_a_report(client: httpx.Client) -> None:
     client.post("/webhook/alertmanager", json=told())
     for _ in range(100):
-        (incident,) = client.get("/v1/incidents").json()
+        (incident,) = incidents(client)
         if incident["verdict"]:
             break
         time.sleep(0.05)
@@ -108,7 +119,7 @@ def test_an_alert_becomes_an_incident_with_a_report(client: httpx.Client) -> Non
 
 def test_an_incident_is_in_the_graph_with_what_lies_around_it(client: httpx.Client) -> None:
     client.post("/webhook/alertmanager", json=told())
-    (incident,) = client.get("/v1/incidents").json()
+    (incident,) = incidents(client)
     for _ in range(200):
         part = client.get(f"/v1/incidents/{incident['id']}/graph").json()
         if part["nodes"]:
@@ -122,7 +133,7 @@ def test_an_incident_is_in_the_graph_with_what_lies_around_it(client: httpx.Clie
 
 def test_what_people_say_is_kept(client: httpx.Client) -> None:
     client.post("/webhook/alertmanager", json=told())
-    name = client.get("/v1/incidents").json()[0]["id"]
+    name = incidents(client)[0]["id"]
 
     done = client.post(
         f"/v1/incidents/{name}/confirm", json={"entity": "service:db", "kind": "disk.full"}
@@ -194,7 +205,9 @@ def test_what_was_known_is_there_after_a_restart(tmp_path: Path) -> None:
         client.post("/webhook/alertmanager", json=told())
     with running(tmp_path) as client:
         client.post("/webhook/alertmanager", json=told(status="resolved"))
-        (incident,) = client.get("/v1/incidents").json()
+        deadline = time.monotonic() + 30
+        while (incident := incidents(client)[0])["firing"]:
+            assert time.monotonic() < deadline
 
     assert (incident["state"], incident["firing"]) == ("mitigated", 0)
 
@@ -307,7 +320,7 @@ def test_a_confirmed_incident_refits_the_ranker_and_is_shown_as_seen_before(
 def looked_into(client: httpx.Client) -> dict[str, object]:
     """The incident that changed last, once it has a verdict."""
     for _ in range(200):
-        newest = client.get("/v1/incidents").json()[0]
+        newest = incidents(client)[0]
         if newest["verdict"] and newest["state"] == "open":
             return newest
         time.sleep(0.05)

@@ -232,3 +232,54 @@ async def test_an_alert_that_was_written_down_and_never_placed_is_placed_by_the_
         "service:cart",
         "service:mail",
     ]
+
+
+async def test_an_alert_that_ended_and_was_never_taken_out_is_named(watch: Watch) -> None:
+    await watch.take([episode("cart"), episode("mail")])
+    newest = {"of-cart": episode("cart", fires=False), "of-mail": episode("mail")}
+
+    assert watch.unended(newest.get) == [newest["of-cart"]]
+
+
+async def test_a_fault_that_joins_an_open_incident_is_looked_at_and_changes_its_verdict(
+    watch: Watch, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsmith.flows.watch.LOOKS_APART_S", 0.01)
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0.1)
+    world.found = Blame(entity=Entity.service("mail"), kind=CauseKind.DISK_FULL)
+
+    await watch.take([episode("mail")])
+    await asyncio.sleep(0.1)
+
+    (incident,) = watch.incidents()
+    assert incident.verdict is not None
+    assert incident.verdict.blame == world.found
+    assert len(incident.members) == 2
+
+
+async def test_alerts_that_stream_into_one_incident_do_not_make_a_look_each(
+    watch: Watch, world: World
+) -> None:
+    for number in range(20):
+        await watch.take([episode(f"svc-{number}")])
+        await asyncio.sleep(0.01)
+
+    assert world.looks <= 2
+
+
+async def test_an_open_incident_that_nobody_looked_into_is_looked_into_after_a_restart(
+    watch: Watch, world: World, ledger: MemoryLedger
+) -> None:
+    world.down = True
+    await watch.take([episode("cart")])
+    await asyncio.sleep(0.1)
+    world.down = False
+    again = Watch(ledger, look=world.look, announce=world.announce, clock=world.clock)
+    await again.load()
+
+    await again.tick()
+    await asyncio.sleep(0.1)
+    await again.close()
+
+    assert again.incidents()[0].verdict is not None

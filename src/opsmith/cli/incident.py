@@ -133,7 +133,7 @@ def _print(incidents: Sequence[Incident], output: str, *, whole: bool = False) -
 
 def _text(one: Incident, *, whole: bool) -> str:
     verdict = one.verdict.sentence if one.verdict else "no verdict yet"
-    alerts = f"{one.firing}/{len(one.members)} firing"
+    alerts = f"{one.firing}/{one.size} firing"
     since = f"{one.opened_at:%Y-%m-%d %H:%M:%S}Z"
     lines = [f"{one.id}  {one.state:<9}  {since}  {alerts}  {one.title}", f"    {verdict}"]
     if whole:

@@ -52,7 +52,7 @@ def _as_json(one: Incident | Sign) -> str:
 def _as_text(one: Incident | Sign) -> str:
     if isinstance(one, Incident):
         verdict = one.verdict.sentence if one.verdict else "the cause is being looked for"
-        words = f"{one.state}  {one.title}: {verdict} ({one.firing}/{len(one.members)} firing)"
+        words = f"{one.state}  {one.title}: {verdict} ({one.firing}/{one.size} firing)"
         return _line(one.updated_at, "INCIDENT", one.id, words)
     kind = one.kind.upper() if one.ended_at is None else f"{one.kind} over"
     words = f"{one.entity}  {one.series}: {one.claim}"

@@ -157,7 +157,7 @@ def _notice(incident: Incident, link: str, revision: int, at: datetime) -> Notic
         lines.append("path: " + " -> ".join(map(str, verdict.path)))
     if incident.confirmed:
         lines.append(f"confirmed: {incident.confirmed.entity} {incident.confirmed.kind}")
-    lines.append(f"{incident.firing} of {len(incident.members)} alerts firing")
+    lines.append(f"{incident.firing} of {incident.size} alerts firing")
     if incident.similar:
         lines.append(f"seen before: {', '.join(incident.similar)}")
     return Notice(

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from opsmith.audit.states import INCIDENT, of_incident, to_incident
 from opsmith.errors import BadInput, NotFound, OpsmithError
 from opsmith.localise.grouping import (
     SIGN_FOR,
-    home,
-    joined,
     merged,
     near,
     neighbours,
-    opened,
     similar,
     split,
     with_sign,
 )
+from opsmith.localise.roll import Roll
 from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.incident import ENDED, Blame, Incident, IncidentState, Verdict
 from opsmith.nouns.record import Record
@@ -36,6 +36,10 @@ LOOKS_AFTER_S = (0.0, 15.0, 60.0)
 RESOLVE_AFTER = timedelta(minutes=15)
 # How many incidents are read back when opsmith starts, newest states of all.
 MOST_KEPT = 100_000
+# Two looks of one incident are this far apart at least, however fast alerts join it: in a storm
+# they would otherwise be all that runs.
+LOOKS_APART_S = 5.0
+NO_MORE: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 Look = Callable[[Incident], Awaitable[Verdict]]
 Announce = Callable[[Incident], Awaitable[None]]
@@ -62,11 +66,13 @@ class Watch:
         self._announce = announce
         self._clock = clock
         self._looks_after_s = tuple(looks_after_s)
-        self._incidents: dict[str, Incident] = {}
+        self._news: dict[str, asyncio.Event] = {}
+        self._roll = Roll()
         self._beside = neighbours(Topology())
         self._turn = asyncio.Lock()
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._read_to = 0
+        self._written: dict[str, int] = {}
         self._loose: dict[str, Sign] = {}
         self.failed_looks = 0
 
@@ -81,32 +87,32 @@ class Watch:
 
     def incidents(self) -> tuple[Incident, ...]:
         """All incidents, the one that changed last first."""
-        return tuple(sorted(self._incidents.values(), key=lambda i: i.updated_at, reverse=True))
+        return tuple(sorted(self._roll.every, key=lambda i: i.updated_at, reverse=True))
 
     def incident(self, name: str) -> Incident:
         """The incident with this id. Raises `NotFound`."""
-        if name not in self._incidents:
+        if name not in self._roll:
             raise NotFound(f"There is no incident {name[:80]!r}.", hint="See `incident list`.")
-        return self._incidents[name]
+        return self._roll[name]
 
     def like(self, incident: Incident) -> tuple[Incident, ...]:
         """The confirmed incidents most like this one, likest first."""
-        confirmed = [i for i in self._incidents.values() if i.confirmed is not None]
-        return tuple(self._incidents[name] for name in similar(incident, confirmed))
+        confirmed = [i for i in self._roll.every if i.confirmed is not None]
+        return tuple(self._roll[name] for name in similar(incident, confirmed))
 
     async def take(self, episodes: Sequence[Episode]) -> None:
         """Put changed alerts where they belong and look into what is now firing."""
         async with self._taking_turns():
             now = self._clock()
-            touched: dict[str, Incident] = {}
-            for episode in episodes:
-                if (incident := self._place(episode, touched, now=now)) is not None:
-                    touched[incident.id] = incident
+            grown = self._roll.placed(episodes, beside=self._beside, now=now)
+            fresh = [one.incident.id for one in grown if self._has_news(one.incident)]
+            touched = {one.incident.id: one.incident for one in grown}
             touched |= self._with_signs(touched, now=now)
-            await self._keep(touched.values())
-        for incident in touched.values():
-            if incident.firing:
-                self._start_looking(incident.id)
+            await self._keep(
+                touched.values(), beyond={one.incident.id: one.beyond for one in grown}
+            )
+        for name in fresh:
+            self._start_looking(name)
 
     async def observe(self, signs: Sequence[Sign]) -> tuple[Sign, ...]:
         """Put signs into the incidents that they are evidence in; those that are near none.
@@ -118,7 +124,7 @@ class Watch:
             touched: dict[str, Incident] = {}
             loose: list[Sign] = []
             for sign in signs:
-                live = {**self._incidents, **touched}.values()
+                live = {**{i.id: i for i in self._roll.live}, **touched}.values()
                 holding = (i for i in live if any(one.id == sign.id for one in i.signs))
                 place = next(holding, None) or near(sign, live, beside=self._beside, now=now)
                 if place is None:
@@ -133,19 +139,38 @@ class Watch:
         """Resolve what has been calm for long enough; call every now and then.
 
         firing: the alerts that fire now. One whose round no incident has seen is taken here:
-        its process ended between writing it down and placing it.
+        its process ended between writing it down and placing it. What fires and has no verdict
+        yet is looked into again.
         """
         if forgotten := [episode for episode in firing if not self._has_seen(episode)]:
             await self.take(forgotten)
         async with self._taking_turns():
             now = self._clock()
+            told = [
+                incident.with_more(len(self._roll.beyond(incident.id)))
+                for incident in self._roll.live
+                if incident.more != len(self._roll.beyond(incident.id))
+            ]
             calm = [
                 replace(incident, state=IncidentState.RESOLVED, updated_at=now)
-                for incident in self._incidents.values()
+                for incident in self._roll.live
                 if incident.state is IncidentState.MITIGATED
                 and now - incident.updated_at >= RESOLVE_AFTER
             ]
-            await self._keep(calm)
+            await self._keep((*told, *calm))
+            unlooked = [i.id for i in self._roll.live if i.firing and i.verdict is None]
+        for name in unlooked:
+            if name not in self._news:
+                self._start_looking(name)
+
+    def unended(self, newest: Callable[[str], Episode | None]) -> list[Episode]:
+        """The alerts that fire in an incident though they ended: nobody lived to place that.
+
+        newest: the newest state of an alert by its fingerprint. For `take`.
+        """
+        named = (m.fingerprint for i in self._roll.live for m in i.members if m.firing)
+        known = (newest(name) for name in named)
+        return [one for one in known if one is not None and one.state is EpisodeState.RESOLVED]
 
     async def confirm(self, name: str, blame: Blame | None, *, principal: str) -> Incident:
         """Record the true cause: the one given, or the one the verdict names.
@@ -232,8 +257,8 @@ class Watch:
 
     def _believe(self, records: Sequence[Record]) -> None:
         for record in records:
-            incident = to_incident(record)
-            self._incidents[incident.id] = incident
+            if record.seq > self._written.get(record.entry.subject, 0):
+                self._roll.enter(to_incident(record))
             self._read_to = record.seq
 
     def _with_signs(self, touched: dict[str, Incident], *, now: datetime) -> dict[str, Incident]:
@@ -250,69 +275,74 @@ class Watch:
 
     def _has_seen(self, episode: Episode) -> bool:
         """Whether an incident, ended or not, changed with this round of the alert or after."""
-        return any(
-            incident.updated_at >= episode.turns[-1]
-            for incident in self._incidents.values()
-            if any(m.fingerprint == episode.alert.fingerprint for m in incident.members)
-        )
+        holder = self._roll.holder(episode.alert.fingerprint)
+        return holder is not None and holder.updated_at >= episode.turns[-1]
 
-    def _place(
-        self, episode: Episode, touched: dict[str, Incident], *, now: datetime
-    ) -> Incident | None:
-        """The incident with this alert in it; None for one that ended and was never seen."""
-        standing = {**self._incidents, **touched}.values()
-        live = [incident for incident in standing if incident.state not in ENDED]
-        fires = episode.state is EpisodeState.FIRING
-        own = _holding(episode.alert.fingerprint, live if fires else standing)
-        if own is not None:
-            return joined(own, episode, now=now)
-        if not fires:
-            return None
-        place = home(episode.alert.entity, live, beside=self._beside, now=now)
-        return opened(episode, now=now) if place is None else joined(place, episode, now=now)
+    def _has_news(self, incident: Incident) -> bool:
+        """Whether something fires in it that did not as it stood: a look may find more."""
+        if incident.id not in self._roll:
+            return True
+        before = {m.fingerprint for m in self._roll[incident.id].members if m.firing}
+        return any(m.firing and m.fingerprint not in before for m in incident.members)
 
-    async def _keep(self, incidents: Iterable[Incident], *, principal: str = "opsmith") -> None:
+    async def _keep(
+        self,
+        incidents: Iterable[Incident],
+        *,
+        principal: str = "opsmith",
+        beyond: Mapping[str, frozenset[str]] = NO_MORE,
+    ) -> None:
         """Write first, then believe, then tell."""
         kept = tuple(incidents)
         if not kept:
             return
         now = self._clock()
         entries = [of_incident(incident, at=now, principal=principal) for incident in kept]
-        await self._ledger.append(entries, durable=principal != "opsmith")
+        records = await self._ledger.append(entries, durable=principal != "opsmith")
+        self._written.update((record.entry.subject, record.seq) for record in records)
         for incident in kept:
-            self._incidents[incident.id] = incident
+            self._roll.enter(incident, beyond.get(incident.id))
             await self._announce(incident)
 
     def _start_looking(self, name: str) -> None:
+        self._news.setdefault(name, asyncio.Event()).set()
         running = self._looking.get(name)
         if running is None or running.done():
             self._looking[name] = asyncio.create_task(self._look_again_and_again(name))
 
     async def _look_again_and_again(self, name: str) -> None:
-        waited = 0.0
-        for after_s in self._looks_after_s:
-            await asyncio.sleep(after_s - waited)
-            waited = after_s
-            if self._incidents[name].state in ENDED:
-                return
-            try:
-                verdict = await self._look(self._incidents[name])
-            except OpsmithError:
-                self.failed_looks += 1
-                continue
+        """Look now and as evidence comes; an alert more begins the round anew."""
+        news, time = self._news[name], asyncio.get_running_loop().time
+        began, due = time(), deque(self._looks_after_s)
+        looked = -LOOKS_APART_S
+        while news.is_set() or due:
+            if news.is_set():
+                await asyncio.sleep(looked + LOOKS_APART_S - time())
+                news.clear()
+                began, due = time(), deque(self._looks_after_s)
+            if not due or self._roll[name].state in ENDED:
+                break
+            due.popleft()
+            await self._look_once(name)
+            looked = time()
+            if due:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(news.wait(), began + due[0] - time())
+        del self._news[name]
+
+    async def _look_once(self, name: str) -> None:
+        try:
+            verdict = await self._look(self._roll[name])
+        except OpsmithError:
+            self.failed_looks += 1
+        else:
             await self._judge(name, verdict)
 
     async def _judge(self, name: str, verdict: Verdict) -> None:
         async with self._taking_turns():
-            incident = self._incidents[name]
+            incident = self._roll[name]
             if incident.state in ENDED:
                 return
             seen = replace(incident, verdict=verdict)
             alike = tuple(one.id for one in self.like(seen))
             await self._keep([replace(seen, similar=alike)])
-
-
-def _holding(fingerprint: str, incidents: Iterable[Incident]) -> Incident | None:
-    """The incident that this alert is in, the latest of several."""
-    holding = [i for i in incidents if any(m.fingerprint == fingerprint for m in i.members)]
-    return max(holding, key=lambda incident: incident.updated_at, default=None)

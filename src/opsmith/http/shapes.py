@@ -169,7 +169,10 @@ class LabelShape(BaseModel):
 
 
 class IncidentShape(BaseModel):
-    """One incident; report is where its page is, None while there is no verdict."""
+    """One incident; report is where its page is, None while there is no verdict.
+
+    more: how many alerts fire in it beside those in `alerts`.
+    """
 
     id: str
     state: str
@@ -178,6 +181,7 @@ class IncidentShape(BaseModel):
     updated_at: datetime
     firing: int
     alerts: list[MemberShape]
+    more: int
     verdict: VerdictShape | None
     similar: list[str]
     confirmed: BlameShape | None
@@ -207,6 +211,7 @@ class IncidentShape(BaseModel):
                 )
                 for m in incident.members
             ],
+            more=incident.more,
             verdict=VerdictShape.of(incident.verdict) if incident.verdict else None,
             similar=list(incident.similar),
             confirmed=BlameShape.of(incident.confirmed) if incident.confirmed else None,

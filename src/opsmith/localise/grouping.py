@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from opsmith.nouns.entity import Entity
@@ -29,7 +29,19 @@ MOST_SIGNS = 40
 # to 15 minutes.
 SIGN_FOR = timedelta(minutes=15)
 
+# Alerts named in an incident; of more only the number is kept. No page is read further, and a
+# larger one would cost more to write at each change than all its alerts together.
+MOST_NAMED = 500
+
 Neighbours = Mapping[Entity, frozenset[Entity]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An incident that alerts may join. entities: whom it is about; grows with a batch."""
+
+    incident: Incident
+    entities: set[Entity]
 
 
 def neighbours(topology: Topology) -> Neighbours:
@@ -41,27 +53,30 @@ def neighbours(topology: Topology) -> Neighbours:
     return {entity: frozenset(others) for entity, others in beside.items()}
 
 
-def home(
-    entity: Entity, open_incidents: Iterable[Incident], *, beside: Neighbours, now: datetime
-) -> Incident | None:
+def places(incidents: Iterable[Incident], *, now: datetime) -> tuple[Place, ...]:
+    """The incidents that alerts may join now."""
+    return tuple(
+        Place(incident=incident, entities=set(incident.entities))
+        for incident in incidents
+        if incident.state not in ENDED and now - incident.updated_at <= JOIN_FOR
+    )
+
+
+def home(entity: Entity, lively: Iterable[Place], *, beside: Neighbours) -> Incident | None:
     """The incident that an alert about `entity` joins, or None when it opens its own.
 
     Nearest first, then the one that changed last. An entity that the topology does not know
     joins by time alone: splitting what is one incident costs a reader more than a merge.
     """
-    lively = [
-        incident
-        for incident in open_incidents
-        if incident.state not in ENDED and now - incident.updated_at <= JOIN_FOR
-    ]
-    if not lively:
-        return None
     distance = _hops(entity, beside)
-    ranked = [(_nearest(incident, distance, beside), incident) for incident in lively]
+    ranked = [
+        (_nearest(place.entities, distance, entity, beside), place.incident) for place in lively
+    ]
     near = [(hops, incident) for hops, incident in ranked if hops <= JOIN_HOPS]
     if not near:
         return None
-    return min(near, key=lambda pair: (pair[0], now - pair[1].updated_at))[1]
+    latest = max(incident.updated_at for _, incident in near)
+    return min(near, key=lambda pair: (pair[0], latest - pair[1].updated_at))[1]
 
 
 def near(
@@ -104,21 +119,24 @@ def opened(episode: Episode, *, now: datetime) -> Incident:
     )
 
 
-def joined(incident: Incident, episode: Episode, *, now: datetime) -> Incident:
-    """The incident with the newest state of one of its alerts, or with one alert more."""
-    old = next((m for m in incident.members if m.fingerprint == episode.alert.fingerprint), None)
-    member = _member(episode, old.joined_at if old else now)
-    others = tuple(m for m in incident.members if m is not old)
-    members = tuple(sorted((*others, member), key=lambda m: (m.joined_at, m.fingerprint)))
-    return settled(replace(incident, members=members, updated_at=now))
+def joined(incident: Incident, episodes: Iterable[Episode], *, now: datetime) -> Incident:
+    """The incident with the newest states of its alerts, and with new ones while there is room.
+
+    episodes: of each alert the newest one only.
+    """
+    members = {member.fingerprint: member for member in incident.members}
+    for episode in episodes:
+        name = episode.alert.fingerprint
+        old = members.get(name)
+        if old is not None or len(members) < MOST_NAMED:
+            members[name] = _member(episode, old.joined_at if old else now)
+    named = tuple(sorted(members.values(), key=lambda m: (m.joined_at, m.fingerprint)))
+    return settled(replace(incident, members=named, updated_at=now))
 
 
 def settled(incident: Incident) -> Incident:
     """The incident with the state that its alerts give it; what a person set stays."""
-    if incident.state in ENDED:
-        return incident
-    state = IncidentState.OPEN if incident.firing else IncidentState.MITIGATED
-    return replace(incident, state=state)
+    return incident.with_more(incident.more)
 
 
 def merged(into: Incident, other: Incident, *, now: datetime) -> tuple[Incident, Incident]:
@@ -130,6 +148,7 @@ def merged(into: Incident, other: Incident, *, now: datetime) -> tuple[Incident,
         members=tuple(sorted((*into.members, *added), key=lambda m: (m.joined_at, m.fingerprint))),
         opened_at=min(into.opened_at, other.opened_at),
         updated_at=now,
+        more=into.more + other.more,
     )
     for sign in other.signs:
         whole = with_sign(whole, sign)
@@ -194,12 +213,12 @@ def _hops(start: Entity, beside: Neighbours) -> dict[Entity, int]:
     return found
 
 
-def _nearest(incident: Incident, distance: Mapping[Entity, int], beside: Neighbours) -> int:
-    entities = incident.entities
-    known = [distance[entity] for entity in entities if entity in distance]
+def _nearest(
+    entities: set[Entity], distance: Mapping[Entity, int], start: Entity, beside: Neighbours
+) -> int:
+    known = [hops for entity, hops in distance.items() if entity in entities]
     if known:
         return min(known)
-    start = next(entity for entity, hops in distance.items() if hops == 0)
     strangers = start not in beside or not any(entity in beside for entity in entities)
     return JOIN_HOPS if strangers else JOIN_HOPS + 1
 

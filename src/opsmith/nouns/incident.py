@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -70,6 +70,7 @@ class Incident:
     confirmed: the cause as a person confirmed it. rejected: causes that a person ruled out.
     merged_into: id of the incident that took this one's alerts.
     signs: anomalies and early warnings near it in time and topology, newest last.
+    more: how many alerts fire in it beside those that it names.
     """
 
     id: str
@@ -84,6 +85,7 @@ class Incident:
     rejected: tuple[Blame, ...] = ()
     merged_into: str | None = None
     signs: tuple[Sign, ...] = ()
+    more: int = 0
 
     @property
     def entities(self) -> frozenset[Entity]:
@@ -93,4 +95,17 @@ class Incident:
     @property
     def firing(self) -> int:
         """How many of its alerts fire now."""
-        return sum(member.firing for member in self.members)
+        return sum(member.firing for member in self.members) + self.more
+
+    @property
+    def size(self) -> int:
+        """How many alerts are in it, named or not."""
+        return len(self.members) + self.more
+
+    def with_more(self, more: int) -> Incident:
+        """The incident when so many alerts fire in it beside the named ones."""
+        changed = replace(self, more=more)
+        if self.state in ENDED:
+            return changed
+        state = IncidentState.OPEN if changed.firing else IncidentState.MITIGATED
+        return replace(changed, state=state)

@@ -42,6 +42,7 @@ from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
 from opsmith.wiring.own_metrics import OwnMetrics
+from opsmith.wiring.placing import Placing
 from opsmith.wiring.polling import Pollers
 from opsmith.wiring.quiet import Quiet
 from opsmith.wiring.sources import open_metrics, say
@@ -78,7 +79,8 @@ class App:
         self.quiet = Quiet(self._ledger)
         self.inference = Inference(settings)
         self.desk = Desk(settings, self._ledger)
-        self.inbox = Inbox(self._ledger, tell=self._place)
+        self._placing = Placing(self._place, troubles=self._troubles)
+        self.inbox = Inbox(self._ledger, tell=self._placing.tell)
         self._stream = consumer(
             settings, ledger=self._ledger, inbox=self.inbox, troubles=self._troubles
         )
@@ -92,13 +94,7 @@ class App:
         self._pollers.topology.know = self.watch.know
         self.looks.know, self.looks.like = self._pollers.topology.learn, self.watch.like
         self.lessons = Lessons(settings, ledger=self._ledger)
-        self.signs = Signs(
-            settings,
-            metrics=self._metrics,
-            ledger=self._ledger,
-            watch=self.watch,
-            inbox=self.inbox,
-        )
+        self.signs = self._with_signs()
         self.healing = Healing(
             settings, ledger=self._ledger, metrics=self._metrics, troubles=self._troubles
         )
@@ -123,6 +119,15 @@ class App:
             memory=self.memory,
         )
 
+    def _with_signs(self) -> Signs:
+        return Signs(
+            self._settings,
+            metrics=self._metrics,
+            ledger=self._ledger,
+            watch=self.watch,
+            inbox=self.inbox,
+        )
+
     def _with_voice(self) -> Announcer:
         return Announcer(
             places(self._settings.notify_file),
@@ -138,6 +143,7 @@ class App:
         await self.watch.load()
         await self.inbox.load()
         await self._announcer.load()
+        self._placing.start()
         self._troubles.keep_doing("watch", self._tick, every_s=TICK_S)
         if self._alerts is not None:
             self._troubles.keep_doing("alertmanager", self._reconcile, every_s=TICK_S)
@@ -158,6 +164,7 @@ class App:
     ) -> None:
         """Stop what runs, let go of servers and files."""
         await self._troubles.stop()
+        await self._placing.close()
         await self.healing.close()
         await self.signs.close()
         await self.lessons.close()
@@ -253,6 +260,8 @@ class App:
             probe = Entry(kind="probe", subject="ledger", body="{}", at=now())
             await self._ledger.append([probe], durable=True)
             self._troubles.note("ledger", "")
+        if ended := self.watch.unended(self.inbox.episode):
+            await self._place(ended)
         await self.watch.tick(await self.quiet.loud(self.inbox.firing))
         await self.lessons.consider(self.watch.incidents())
 

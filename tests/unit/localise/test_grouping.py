@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 from opsmith.localise.grouping import (
     JOIN_FOR,
+    MOST_NAMED,
     home,
     joined,
     merged,
     neighbours,
     opened,
+    places,
     settled,
     similar,
     split,
@@ -53,23 +55,27 @@ def incident(name: str, *, at: datetime = NOW) -> Incident:
     return opened(episode(name), now=at)
 
 
+def home_of(entity: Entity, incidents: list[Incident], *, now: datetime) -> Incident | None:
+    return home(entity, places(incidents, now=now), beside=BESIDE)
+
+
 def test_an_alert_near_an_open_incident_joins_it() -> None:
     first = incident("cart")
 
-    assert home(Entity.service("front"), [first], beside=BESIDE, now=NOW) == first
-    assert home(Entity.service("db"), [first], beside=BESIDE, now=NOW) == first
+    assert home_of(Entity.service("front"), [first], now=NOW) == first
+    assert home_of(Entity.service("db"), [first], now=NOW) == first
 
 
 def test_an_alert_far_away_or_on_an_island_opens_its_own() -> None:
-    assert home(Entity.service("far"), [incident("front")], beside=BESIDE, now=NOW) is None
-    assert home(Entity.service("island"), [incident("cart")], beside=BESIDE, now=NOW) is None
+    assert home_of(Entity.service("far"), [incident("front")], now=NOW) is None
+    assert home_of(Entity.service("island"), [incident("cart")], now=NOW) is None
 
 
 def test_an_entity_that_nobody_knows_joins_by_time() -> None:
     first = incident("cart")
 
-    assert home(Entity.service("new"), [first], beside=BESIDE, now=NOW) == first
-    assert home(Entity.service("cart"), [incident("new")], beside=BESIDE, now=NOW) is not None
+    assert home_of(Entity.service("new"), [first], now=NOW) == first
+    assert home_of(Entity.service("cart"), [incident("new")], now=NOW) is not None
 
 
 def test_a_quiet_or_ended_incident_takes_no_more() -> None:
@@ -77,16 +83,16 @@ def test_a_quiet_or_ended_incident_takes_no_more() -> None:
     ended = replace(first, state=IncidentState.RESOLVED)
     later = NOW + JOIN_FOR + timedelta(seconds=1)
 
-    assert home(Entity.service("cart"), [first], beside=BESIDE, now=later) is None
-    assert home(Entity.service("cart"), [ended], beside=BESIDE, now=NOW) is None
+    assert home_of(Entity.service("cart"), [first], now=later) is None
+    assert home_of(Entity.service("cart"), [ended], now=NOW) is None
 
 
 def test_the_nearest_incident_takes_it_then_the_latest() -> None:
     near, far = incident("orders"), incident("front")
     late = replace(near, id="late", updated_at=NOW + timedelta(seconds=5))
 
-    assert home(Entity.service("orders"), [far, near], beside=BESIDE, now=NOW) == near
-    assert home(Entity.service("orders"), [near, late], beside=BESIDE, now=late.updated_at) == late
+    assert home_of(Entity.service("orders"), [far, near], now=NOW) == near
+    assert home_of(Entity.service("orders"), [near, late], now=late.updated_at) == late
 
 
 def test_a_storm_is_one_incident() -> None:
@@ -104,9 +110,9 @@ def test_a_storm_is_one_incident() -> None:
     storm = incident("s0")
     for n in range(1, 200):
         now = NOW + timedelta(milliseconds=n)
-        found = home(Entity.service(f"s{n}"), [storm], beside=beside, now=now)
+        found = home(Entity.service(f"s{n}"), places([storm], now=now), beside=beside)
         assert found is storm
-        storm = joined(found, episode(f"s{n}"), now=now)
+        storm = joined(found, [episode(f"s{n}")], now=now)
 
     assert len(storm.members) == 200
     assert storm.firing == 200
@@ -115,8 +121,8 @@ def test_a_storm_is_one_incident() -> None:
 def test_it_is_mitigated_when_nothing_fires_and_open_when_something_does_again() -> None:
     first = incident("cart")
 
-    calm = joined(first, episode("cart", fires=False), now=NOW)
-    again = joined(calm, episode("cart"), now=NOW)
+    calm = joined(first, [episode("cart", fires=False)], now=NOW)
+    again = joined(calm, [episode("cart")], now=NOW)
 
     assert calm.state is IncidentState.MITIGATED
     assert again.state is IncidentState.OPEN
@@ -125,8 +131,8 @@ def test_it_is_mitigated_when_nothing_fires_and_open_when_something_does_again()
 
 
 def test_merging_takes_every_alert_once_and_splitting_gives_them_back() -> None:
-    one = joined(incident("cart"), episode("front"), now=NOW)
-    two = joined(incident("db", at=NOW - timedelta(minutes=1)), episode("front"), now=NOW)
+    one = joined(incident("cart"), [episode("front")], now=NOW)
+    two = joined(incident("db", at=NOW - timedelta(minutes=1)), [episode("front")], now=NOW)
 
     whole, gone = merged(one, two, now=NOW)
     rest, apart = split(whole, frozenset({"of-db"}), now=NOW)
@@ -148,3 +154,13 @@ def test_incidents_with_the_same_traits_are_alike() -> None:
         other.id,
     )
     assert similar(incident("front"), [other]) == ()
+
+
+def test_an_incident_names_so_many_alerts_and_counts_the_others() -> None:
+    whole = joined(incident("cart"), [episode(f"s{n}") for n in range(MOST_NAMED + 20)], now=NOW)
+    calm = joined(whole, [episode(m.entity.name, fires=False) for m in whole.members], now=NOW)
+
+    assert len(whole.members) == MOST_NAMED
+    assert whole.with_more(21).firing == MOST_NAMED + 21
+    assert calm.state is IncidentState.MITIGATED
+    assert calm.with_more(1).state is IncidentState.OPEN

@@ -147,7 +147,7 @@ def _from_incident(task: Task, world: World, incident: Incident) -> Answer:
         query=f"incident {incident.id}",
         start=incident.opened_at,
         end=incident.updated_at,
-        count=len(incident.members),
+        count=incident.size,
         names=tuple(quote(member.name) for member in incident.members[:5]),
     )
     return Answer(

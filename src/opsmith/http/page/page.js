@@ -96,7 +96,7 @@ function card(incident) {
     find(".path").append(step);
     find(".path").hidden = false;
   }
-  const more = [say("alerts", incident.firing, incident.alerts.length)];
+  const more = [say("alerts", incident.firing, incident.alerts.length + incident.more)];
   if (verdict && verdict.cause) more.push(`${verdict.cause.entity} ${verdict.cause.kind}, ${Math.round(verdict.confidence * 100)} % ${say("sure")}`);
   if (incident.confirmed) more.push(`${say("confirmed")} ${incident.confirmed.entity} ${incident.confirmed.kind}`);
   for (const blame of incident.rejected) more.push(`${say("rejected")} ${blame.entity} ${blame.kind}`);
