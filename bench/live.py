@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,6 +55,8 @@ class Outcome:
 
     cause_s: from when Alertmanager's notification arrived to the cause on the ledger.
     report_s: from the injection to the report.
+    healed: what came of the plan that the runbook made, empty when it was not asked for;
+    healed_s: from the injection to the outcome.
     """
 
     case: Case
@@ -67,6 +69,8 @@ class Outcome:
     path_right: bool
     cause_s: float | None
     report_s: float | None
+    healed: str = ""
+    healed_s: float | None = None
 
 
 def cases(names: list[str], seed: int) -> Iterator[Case]:
@@ -82,11 +86,11 @@ def cases(names: list[str], seed: int) -> Iterator[Case]:
         )
 
 
-def kept(case: Case, late_s: float, folder: Path | None) -> Outcome:
+def kept(case: Case, late_s: float, folder: Path | None, *, heal: bool) -> Outcome:
     """Run one case after a while and keep what came of it."""
     time.sleep(late_s)
     with tempfile.TemporaryDirectory() as place:
-        outcome = run(case, Path(place) / "lab", folder)
+        outcome = run(case, Path(place) / "lab", folder, heal=heal)
     line = json.dumps(asdict(outcome))
     print(line, file=sys.stderr, flush=True)
     if folder:
@@ -95,11 +99,13 @@ def kept(case: Case, late_s: float, folder: Path | None) -> Outcome:
     return outcome
 
 
-def run(case: Case, data: Path, folder: Path | None) -> Outcome:
+def run(case: Case, data: Path, folder: Path | None, *, heal: bool) -> Outcome:
     """Start a lab in `data`, break it, watch what opsmith says, and take it down.
 
     folder: where the bundles of the incidents are kept, None for nowhere.
+    heal: approve and run the plan that the runbook made of the last verdict.
     """
+    healed, healed_s = "", None
     lab = layout.watched(layout.plan(data, seed=case.seed, rps=case.rps, scrape_s=5.0))
     running.start(lab)
     try:
@@ -109,12 +115,29 @@ def run(case: Case, data: Path, folder: Path | None) -> Outcome:
         began = datetime.now(UTC)
         seen = list(watched(lab, began))
         alarmed = heard(lab, began)
+        if heal:
+            healed = mended(lab)
+            healed_s = (datetime.now(UTC) - began).total_seconds()
         if folder and seen:
             target = folder / f"{case.fault}-{case.seed}-{int(time.time())}"
             shutil.copytree(data / "opsmith" / "incidents", target)
     finally:
         running.stop(lab)
-    return judged(case, seen, alarmed, began)
+    return replace(judged(case, seen, alarmed, began), healed=healed, healed_s=healed_s)
+
+
+def mended(lab: layout.Lab) -> str:
+    """Approve and run the newest open plan; its state, or why there is none."""
+    with httpx.Client(base_url=lab.url("opsmith"), timeout=400) as client:
+        open_plans = [
+            one for one in rows_of(client.get("/v1/plans").json()) if one["state"] == "proposed"
+        ]
+        if not open_plans:
+            return "no plan"
+        name = str(open_plans[0]["id"])
+        client.post(f"/v1/plans/{name}/approve").raise_for_status()
+        told = as_object(client.post(f"/v1/plans/{name}/run").json())
+        return f"{told.get('state', 'denied')}: {str(told.get('says', told))[:200]}"
 
 
 def watched(lab: layout.Lab, began: datetime) -> Iterator[dict[str, object]]:
@@ -175,6 +198,7 @@ def summary(outcomes: list[Outcome]) -> dict[str, object]:
         "faults": len(outcomes),
         "entity_and_kind_right": sum(one.entity_right and one.kind_right for one in outcomes),
         "path_right": sum(one.path_right for one in outcomes),
+        "healed": sum(one.healed.startswith("done") for one in outcomes),
         "cause_p50_s": statistics.median(cause) if cause else None,
         "cause_p95_s": cause[min(len(cause) - 1, int(0.95 * len(cause)))] if cause else None,
         "report_median_s": statistics.median(report) if report else None,
@@ -189,6 +213,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--labs", type=int, default=1, help="shops at the same time, staggered")
     parser.add_argument("--keep", type=Path, help="folder for each outcome and its bundle")
+    parser.add_argument("--heal", action="store_true", help="approve and run the runbook's plan")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
     chosen = parser.parse_args()
     drawn = list(cases(chosen.faults.split(","), chosen.seed))
@@ -196,7 +221,10 @@ def main() -> None:
         late_s = [PEACE_S / chosen.labs * (number % chosen.labs) for number in range(len(drawn))]
         late_s[chosen.labs :] = [0.0] * len(late_s[chosen.labs :])
         outcomes = list(
-            pool.map(lambda pair: kept(*pair, chosen.keep), zip(drawn, late_s, strict=True))
+            pool.map(
+                lambda pair: kept(*pair, chosen.keep, heal=chosen.heal),
+                zip(drawn, late_s, strict=True),
+            )
         )
     if chosen.output == "json":
         result = {"summary": summary(outcomes), "faults": [asdict(one) for one in outcomes]}
@@ -206,7 +234,7 @@ def main() -> None:
         right = outcome.entity_right and outcome.kind_right
         print(
             f"{outcome.case.fault:18} {'right' if right else 'wrong'}  {outcome.found}"
-            f" {outcome.kind}  {outcome.report_s}"
+            f" {outcome.kind}  {outcome.report_s}  {outcome.healed}"
         )
     print(summary(outcomes))
 

@@ -14,7 +14,7 @@ from opsmith.execute.action import Finding
 from opsmith.execute.registry import Registry
 from opsmith.execute.resources import hold, let_go
 from opsmith.execute.settle import Watcher
-from opsmith.flows.change_control import ChangeControl, Guards, Principal, Proposal
+from opsmith.flows.change_control import ChangeControl, Guards, Proposal
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import (
     ActState,
@@ -29,6 +29,7 @@ from opsmith.nouns.plan import (
     PlanState,
 )
 from opsmith.nouns.record import Entry, Record
+from opsmith.nouns.session import Principal, Role
 from opsmith.nouns.task import Risk
 from opsmith.plan.policy import Policy, policy_from
 from opsmith.seams.ledger import Seen, Wanted
@@ -313,13 +314,13 @@ async def test_a_rejected_plan_is_never_carried_out() -> None:
 
 async def test_only_roles_that_policy_names_approve_and_only_in_their_tenant() -> None:
     house = House()
-    house.policy_text += "approver_roles: [lead]\n"
+    house.policy_text += "approver_roles: [admin]\n"
     name = (await house.propose(cart=3)).plan.id
 
     assert isinstance(await house.control.approve(name, by=ADA), Denied)
-    other = Principal(name="eve", role="lead", tenant="elsewhere")
+    other = Principal(name="eve", role=Role.ADMIN, tenant="elsewhere")
     assert isinstance(await house.control.approve(name, by=other), Denied)
-    lead = Principal(name="eve", role="lead")
+    lead = Principal(name="eve", role=Role.ADMIN)
     assert isinstance(await house.control.approve(name, by=lead), Dossier)
 
 
@@ -465,7 +466,7 @@ async def test_an_undo_waits_for_its_resource_and_asks_who_may() -> None:
     busy = await house.control.undo(name, by=ADA)
     house.clock.passes(60)
     foreign = await house.control.undo(name, by=Principal(name="eve", tenant="elsewhere"))
-    house.policy_text += "approver_roles: [lead]\n"
+    house.policy_text += "approver_roles: [admin]\n"
     unfit = await house.control.undo(name, by=ADA)
     house.policy_text = "nonsense"
     blind = await house.control.undo(name, by=ADA)

@@ -147,6 +147,7 @@ def opsmith_environment(lab: Lab) -> dict[str, str]:
         "OPSMITH_SCRAPE_INTERVAL_S": f"{lab.scrape_s:g}",
         "OPSMITH_TARGETS_FILE": str(lab.data / "targets.yaml"),
         "OPSMITH_RUNBOOKS_FILE": str(Path(__file__).with_name("runbooks.yaml")),
+        "OPSMITH_POLICY_FILE": str(Path(__file__).with_name("policy.yaml")),
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
@@ -63,7 +62,7 @@ def confirm(name: str, cause: str | None, kind: str | None, output: str) -> None
     blame = Blame(entity=Entity.parse(cause), kind=CauseKind(kind)) if cause and kind else None
 
     async def said(watch: Watch) -> tuple[Incident, ...]:
-        return (await watch.confirm(name, blame, principal=getpass.getuser()),)
+        return (await watch.confirm(name, blame, principal=_user()),)
 
     _print(_with_watch(said), output, whole=True)
 
@@ -75,7 +74,7 @@ def reject(name: str, output: str) -> None:
     """Say that the verdict is wrong."""
 
     async def said(watch: Watch) -> tuple[Incident, ...]:
-        return (await watch.reject(name, principal=getpass.getuser()),)
+        return (await watch.reject(name, principal=_user()),)
 
     _print(_with_watch(said), output, whole=True)
 
@@ -88,7 +87,7 @@ def merge(name: str, other: str, output: str) -> None:
     """Give the alerts of the incident OTHER to the incident NAME."""
 
     async def said(watch: Watch) -> tuple[Incident, ...]:
-        return (await watch.merge(name, other, principal=getpass.getuser()),)
+        return (await watch.merge(name, other, principal=_user()),)
 
     _print(_with_watch(said), output, whole=True)
 
@@ -101,7 +100,7 @@ def split(name: str, alerts: tuple[str, ...], output: str) -> None:
     """Move ALERTS (fingerprints) to an incident of their own."""
 
     async def said(watch: Watch) -> tuple[Incident, ...]:
-        return await watch.split(name, frozenset(alerts), principal=getpass.getuser())
+        return await watch.split(name, frozenset(alerts), principal=_user())
 
     _print(_with_watch(said), output, whole=True)
 
@@ -147,3 +146,10 @@ def _text(one: Incident, *, whole: bool) -> str:
             state = "firing  " if member.firing else "resolved"
             lines.append(f"    {state}  {member.fingerprint}  {member.name} on {member.entity}")
     return "\n".join(lines)
+
+
+def _user() -> str:
+    """The user of the system, whatever the environment claims."""
+    from opsmith.wiring.sessions import os_user
+
+    return os_user().name

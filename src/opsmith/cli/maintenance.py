@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
@@ -46,7 +45,7 @@ def add(
 
     async def act(calendar: Calendar, now: datetime) -> Sequence[Window]:
         made = await calendar.add(
-            matchers, starts_at=since or now, length=length, by=getpass.getuser(), why=why
+            matchers, starts_at=since or now, length=length, by=_user(), why=why
         )
         return (made,)
 
@@ -71,7 +70,7 @@ def end(name: str, output: str) -> None:
     """End a window now; alerts that still fire are taken within seconds."""
 
     async def act(calendar: Calendar, now: datetime) -> Sequence[Window]:
-        return (await calendar.end(name, now=now, by=getpass.getuser()),)
+        return (await calendar.end(name, now=now, by=_user()),)
 
     _show(act, output, one=True)
 
@@ -103,3 +102,10 @@ def _time(text: str) -> datetime:
     if found.tzinfo is None:
         raise BadInput(f"{text[:40]!r} has no zone.", hint="End it with Z or +01:00.")
     return found
+
+
+def _user() -> str:
+    """The user of the system, whatever the environment claims."""
+    from opsmith.wiring.sessions import os_user
+
+    return os_user().name

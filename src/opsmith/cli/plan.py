@@ -11,12 +11,11 @@ import click
 
 from opsmith.cli.options import output_option
 from opsmith.errors import REFUSED_EXIT_CODE
+from opsmith.http.plan_shapes import judgement_shape, outcome_shape, plan_shape
 from opsmith.nouns.plan import (
     Act,
-    Allowed,
     Denied,
     Dossier,
-    Judgement,
     NeedsApproval,
     Outcome,
     PlanState,
@@ -52,6 +51,7 @@ def plan(
     from opsmith import settings
     from opsmith.wiring import act
     from opsmith.wiring.remedies import plan_incident
+    from opsmith.wiring.sessions import os_user
 
     if target is None:
         dossier = asyncio.run(plan_incident(settings.load(), what))
@@ -59,7 +59,7 @@ def plan(
         raise click.UsageError("An action needs --why; it stands on the ledger.")
     else:
         wanted = act.proposal(what, target, values, why=why, incident=incident)
-        dossier = _controlled(lambda control: control.propose(wanted, by=act.local_principal()))
+        dossier = _controlled(lambda control: control.propose(wanted, by=os_user()))
     _say_dossier(dossier, output)
     if isinstance(dossier.judgement, Denied):
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
@@ -77,7 +77,7 @@ def list_(output: str, limit: int) -> None:
     """The plans, the one that changed last first."""
     found = _controlled(lambda control: control.plans())[:limit]
     if output == "json":
-        click.echo(json.dumps([_shape(one) for one in found], indent=2))
+        click.echo(json.dumps([plan_shape(one) for one in found], indent=2))
         return
     if not found:
         click.echo("There are no plans.")
@@ -104,9 +104,9 @@ def show(name: str, output: str) -> None:
 @output_option
 def approve(name: str, output: str) -> None:
     """Say yes to PLAN as the user that you are; it holds for ten minutes and one run."""
-    from opsmith.wiring.act import local_principal
+    from opsmith.wiring.sessions import os_user
 
-    answer = _controlled(lambda control: control.approve(name, by=local_principal()))
+    answer = _controlled(lambda control: control.approve(name, by=os_user()))
     if isinstance(answer, Denied):
         _say_denied(answer, output)
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
@@ -119,11 +119,9 @@ def approve(name: str, output: str) -> None:
 @output_option
 def reject(name: str, why: str, output: str) -> None:
     """Say no to PLAN; it is never carried out."""
-    from opsmith.wiring.act import local_principal
+    from opsmith.wiring.sessions import os_user
 
-    _say_dossier(
-        _controlled(lambda control: control.reject(name, by=local_principal(), why=why)), output
-    )
+    _say_dossier(_controlled(lambda control: control.reject(name, by=os_user(), why=why)), output)
 
 
 @click.command()
@@ -134,9 +132,9 @@ def run(name: str, output: str) -> None:
 
     Exit code 0 done, 1 not done or undone, 4 when policy, approvals or a doubt closed the door.
     """
-    from opsmith.wiring.act import local_principal
+    from opsmith.wiring.sessions import os_user
 
-    answer = _controlled(lambda control: control.run(name, by=local_principal()))
+    answer = _controlled(lambda control: control.run(name, by=os_user()))
     if isinstance(answer, Denied):
         _say_denied(answer, output)
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
@@ -152,9 +150,9 @@ def undo(name: str, output: str) -> None:
 
     Exit code 0 undone, 1 when something stays as it is, 4 when it may not be undone.
     """
-    from opsmith.wiring.act import local_principal
+    from opsmith.wiring.sessions import os_user
 
-    answer = _controlled(lambda control: control.undo(name, by=local_principal()))
+    answer = _controlled(lambda control: control.undo(name, by=os_user()))
     if isinstance(answer, Denied):
         _say_denied(answer, output)
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
@@ -204,7 +202,7 @@ def _controlled(do: Callable[[ChangeControl], Awaitable[T]]) -> T:
 
 def _say_dossier(dossier: Dossier, output: str, acts: tuple[Act, ...] = ()) -> None:
     if output == "json":
-        click.echo(json.dumps(_shape(dossier, acts), indent=2))
+        click.echo(json.dumps(plan_shape(dossier, acts), indent=2))
         return
     made = dossier.plan
     click.echo(f"{made.id}  {dossier.state}  {made.made_by}: {made.why}")
@@ -237,17 +235,7 @@ def _next(dossier: Dossier) -> str:
 
 def _say_outcome(outcome: Outcome, output: str) -> None:
     if output == "json":
-        click.echo(
-            json.dumps(
-                {
-                    "plan": outcome.plan,
-                    "state": outcome.state,
-                    "says": outcome.says,
-                    "acts": [_act_shape(one) for one in outcome.acts],
-                },
-                indent=2,
-            )
-        )
+        click.echo(json.dumps(outcome_shape(outcome), indent=2))
         return
     click.echo(f"{outcome.plan}  {outcome.state}: {outcome.says}")
     for one in outcome.acts:
@@ -257,61 +245,4 @@ def _say_outcome(outcome: Outcome, output: str) -> None:
 def _say_denied(denied: Denied, output: str) -> None:
     click.echo(f"opsmith: denied ({denied.rule}): {denied.reason}", err=True)
     if output == "json":
-        click.echo(json.dumps({"denied": {"rule": denied.rule, "reason": denied.reason}}))
-
-
-def _shape(dossier: Dossier, acts: tuple[Act, ...] = ()) -> dict[str, object]:
-    made = dossier.plan
-    return {
-        "id": made.id,
-        "digest": made.digest,
-        "state": dossier.state,
-        "why": made.why,
-        "made_at": made.made_at.isoformat(),
-        "made_by": made.made_by,
-        "tenant": made.tenant,
-        "incident": made.incident,
-        "risk": made.risk,
-        "judgement": _judgement_shape(dossier.judgement),
-        "steps": [
-            {
-                "action": step.order.action,
-                "target": str(step.order.target),
-                "members": [str(one) for one in step.members],
-                "values": dict(step.order.values),
-                "risk": step.risk,
-                "resource": step.resource,
-                "version": step.version,
-                "preview": step.preview,
-                "irreversible": step.irreversible,
-            }
-            for step in made.steps
-        ],
-        "approvals": [
-            {"approver": one.approver, "expires_at": one.expires_at.isoformat()}
-            for one in dossier.approvals
-        ],
-        "acts": [_act_shape(one) for one in acts],
-        "notes": list(dossier.notes),
-    }
-
-
-def _act_shape(act: Act) -> dict[str, object]:
-    return {
-        "step": act.number + 1,
-        "action": act.order.action,
-        "target": str(act.order.target),
-        "state": act.state,
-        "before": dict(act.before),
-        "says": act.says,
-    }
-
-
-def _judgement_shape(judgement: Judgement) -> dict[str, object]:
-    match judgement:
-        case Allowed(rule=rule):
-            return {"says": "allowed", "rule": rule}
-        case NeedsApproval(rule=rule, approvers=approvers):
-            return {"says": "needs_approval", "rule": rule, "approvers": approvers}
-        case Denied(rule=rule, reason=reason):
-            return {"says": "denied", "rule": rule, "reason": reason}
+        click.echo(json.dumps({"denied": judgement_shape(denied)}))

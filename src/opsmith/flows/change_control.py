@@ -34,6 +34,7 @@ from opsmith.nouns.plan import (
     Tried,
 )
 from opsmith.nouns.record import Record
+from opsmith.nouns.session import Principal
 from opsmith.nouns.task import highest
 from opsmith.plan.approvals import approve, leave
 from opsmith.plan.judge import Circumstances, judge
@@ -42,15 +43,6 @@ from opsmith.seams.ledger import Ledger, Seen, Wanted
 
 # How many plans are shown; older ones are reached by their id.
 MOST_SHOWN = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Who asks. role: as the principals file says; tenant: for whom."""
-
-    name: str
-    role: str = "operator"
-    tenant: str = "default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

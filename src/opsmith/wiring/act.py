@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,7 +22,7 @@ from opsmith.execute.registry import Registry
 from opsmith.execute.settle import Watcher
 from opsmith.flows.autonomy import levels
 from opsmith.flows.change_control import ChangeControl as ChangeControl  # noqa: PLC0414 - for faces
-from opsmith.flows.change_control import Guards, Principal, Proposal
+from opsmith.flows.change_control import Guards, Proposal
 from opsmith.flows.look_after import Eyes, look
 from opsmith.nouns.clock import Clock
 from opsmith.nouns.entity import Entity
@@ -150,11 +149,6 @@ def read_clock() -> Clock:
 def now() -> datetime:
     """The wall clock, UTC-aware."""
     return datetime.now(UTC)
-
-
-def local_principal() -> Principal:
-    """Whoever runs this command, as the system knows them."""
-    return Principal(name=getpass.getuser())
 
 
 def proposal(

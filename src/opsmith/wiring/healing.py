@@ -7,6 +7,7 @@ import logging
 from contextlib import AsyncExitStack, suppress
 
 from opsmith.errors import AskError, OpsmithError
+from opsmith.flows.change_control import ChangeControl
 from opsmith.flows.remediate import Remedies
 from opsmith.nouns.incident import Incident
 from opsmith.seams.ledger import Ledger
@@ -20,8 +21,10 @@ from opsmith.wiring.troubles import Troubles
 class Healing:
     """Considers each incident as it stands, never in the way of those who are told of it.
 
-    done: remedies considered without a fault.
+    control: the change control, once started. done: remedies considered without a fault.
     """
+
+    control: ChangeControl
 
     def __init__(
         self, settings: Settings, *, ledger: Ledger, metrics: Metrics | None, troubles: Troubles
@@ -38,7 +41,7 @@ class Healing:
 
     async def start(self) -> None:
         """Open the ways and begin to wait. Raises `BadInput` for a targets file that is wrong."""
-        control = await self._stack.enter_async_context(
+        control = self.control = await self._stack.enter_async_context(
             control_over(self._settings, ledger=self._ledger, metrics=self._metrics)
         )
         made = remedies(self._settings, control, ledger=self._ledger, metrics=self._metrics)

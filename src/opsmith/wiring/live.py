@@ -19,6 +19,7 @@ from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.errors import OpsmithError, WorldError
 from opsmith.flows.announce import Announcer
 from opsmith.flows.capture import Buffer, Sources
+from opsmith.flows.change_control import ChangeControl
 from opsmith.flows.receive import Inbox
 from opsmith.flows.remember import Memory
 from opsmith.flows.watch import Watch
@@ -180,6 +181,11 @@ class App:
         if self._alerts is not None:
             await self._alerts.aclose()
         await asyncio.to_thread(self._ledger.close)
+
+    @property
+    def control(self) -> ChangeControl:
+        """What takes plans from their proposal to their outcome."""
+        return self.healing.control
 
     async def receive(self, body: bytes) -> int:
         """Take one notification; how many alerts changed, once they are on the ledger."""

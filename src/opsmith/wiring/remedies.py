@@ -10,18 +10,20 @@ from pathlib import Path
 from opsmith.audit.states import INCIDENT, to_incident
 from opsmith.errors import NotFound, Unreachable
 from opsmith.flows.autonomy import levels, set_level, standings
-from opsmith.flows.change_control import ChangeControl, Principal, Proposal
+from opsmith.flows.change_control import ChangeControl, Proposal
 from opsmith.flows.remediate import Library, Remedies
 from opsmith.nouns.diagnosis import Channel
 from opsmith.nouns.plan import Autonomy, Check, Denied, Dossier, Grant, Order, Outcome
+from opsmith.nouns.session import Principal
 from opsmith.plan.autonomy import Standing
 from opsmith.seams.ledger import Ledger, Wanted
 from opsmith.seams.metrics import Metrics
 from opsmith.settings import Settings
-from opsmith.wiring.act import actions, desk, local_principal, now
+from opsmith.wiring.act import actions, desk, now
 from opsmith.wiring.rules import runbooks
+from opsmith.wiring.sessions import os_user
 
-OPSMITH = Principal(name="opsmith", role="opsmith")
+OPSMITH = Principal(name="opsmith")
 
 
 class Hands:
@@ -79,7 +81,7 @@ async def plan_incident(settings: Settings, name: str) -> Dossier:
             house.control,
             ledger=house.ledger,
             metrics=house.metrics,
-            by=local_principal(),
+            by=os_user(),
         )
         return await made.propose(to_incident(found[0]))
 
@@ -96,7 +98,7 @@ async def autonomy_set(settings: Settings, action: str, level: Autonomy) -> Gran
     """Let a class go so far. Raises `NotFound` for an action that there is not."""
     actions().get(action)
     async with _ledger(settings) as ledger:
-        return await set_level(ledger, action, level, by=local_principal().name, now=now())
+        return await set_level(ledger, action, level, by=os_user().name, now=now())
 
 
 def unknown(action: str) -> Standing:
