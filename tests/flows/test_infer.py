@@ -16,13 +16,13 @@ from opsmith.flows.infer import turns as turns_module
 from opsmith.flows.infer.breaker import FAILURES, FIRST_REST_S, Breaker
 from opsmith.flows.infer.gateway import Gateway
 from opsmith.flows.infer.schema import check_schema, fault_in
-from opsmith.flows.infer.turns import Asker, Turns
+from opsmith.flows.infer.turns import Caller, Turns
 from opsmith.seams.llm import LanguageModel, Prompt
 from opsmith.testing.llm import CHECKS, SAYS, SCHEMA, ScriptedModel
 
 SOON = timedelta(seconds=10)
 PROMPT = Prompt(text="hello", max_tokens=16)
-ANN, BOB, EVE = Asker("shop", "ann"), Asker("shop", "bob"), Asker("bank", "eve")
+ANN, BOB, EVE = Caller("shop", "ann"), Caller("shop", "bob"), Caller("bank", "eve")
 
 
 class Clock:
@@ -227,9 +227,9 @@ async def test_a_hundred_streams_at_once_lose_nothing(server: tuple[Scripted, st
 async def test_places_go_to_tenants_in_turn_then_to_their_principals() -> None:
     turns, order = Turns(1), list[str]()
 
-    async def ask(asker: Asker) -> None:
-        async with turns.place(asker, within_s=60):
-            order.append(asker.principal)
+    async def ask(caller: Caller) -> None:
+        async with turns.place(caller, within_s=60):
+            order.append(caller.principal)
             await asyncio.sleep(0)
 
     async with turns.place(ANN, within_s=60):
@@ -247,8 +247,8 @@ async def test_who_would_wait_in_vain_is_told_at_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(turns_module, "MOST_WAITING", 3)
     turns = Turns(1)
 
-    async def ask(asker: Asker) -> None:
-        async with turns.place(asker, within_s=60):
+    async def ask(caller: Caller) -> None:
+        async with turns.place(caller, within_s=60):
             pass
 
     async with turns.place(ANN, within_s=60):
@@ -279,9 +279,9 @@ async def test_a_wait_longer_than_the_deadline_ends_with_it() -> None:
 async def test_who_leaves_the_line_gives_the_place_on() -> None:
     turns = Turns(1)
 
-    async def ask(asker: Asker) -> str:
-        async with turns.place(asker, within_s=60):
-            return asker.principal
+    async def ask(caller: Caller) -> str:
+        async with turns.place(caller, within_s=60):
+            return caller.principal
 
     async with turns.place(ANN, within_s=60):
         leaver, stayer = (asyncio.create_task(ask(one)) for one in (EVE, BOB))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from opsmith.errors import AskError, BadInput, OpsmithError
 from opsmith.flows.infer.gateway import LONGEST_PROMPT, Gateway, Started
-from opsmith.flows.infer.turns import Asker
+from opsmith.flows.infer.turns import Caller
 from opsmith.nouns.redaction import redact, redact_name
 from opsmith.nouns.session import Principal
 from opsmith.seams.llm import Completion, LanguageModel, Prompt
@@ -165,14 +165,14 @@ class Inference:
     async def infer(self, asked: Asked, *, principal: Principal) -> dict[str, object]:
         """The whole answer as JSON. Raises as the seam does, `TooMany` and `NoModel`."""
         completion = await self.gateway().complete(
-            _prompt(asked), within=self._within(asked), asker=_asker(principal)
+            _prompt(asked), within=self._within(asked), caller=_caller(principal)
         )
         return _body(completion, asked)
 
     async def events(self, asked: Asked, *, principal: Principal) -> AsyncGenerator[Told, None]:
         """The answer event by event; raises as `infer` does, also in between."""
         steps = self.gateway().steps(
-            _prompt(asked), within=self._within(asked), asker=_asker(principal)
+            _prompt(asked), within=self._within(asked), caller=_caller(principal)
         )
         async with aclosing(steps):
             async for step in steps:
@@ -202,8 +202,8 @@ def _prompt(asked: Asked) -> Prompt:
     )
 
 
-def _asker(principal: Principal) -> Asker:
-    return Asker(principal.tenant, principal.name)
+def _caller(principal: Principal) -> Caller:
+    return Caller(principal.tenant, principal.name)
 
 
 def _body(completion: Completion, asked: Asked) -> dict[str, object]:

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import aclosing
 from datetime import timedelta
 
-import httpx
 import orjson
 
 from opsmith.backends.llm.answers import Gathered, whole
@@ -38,9 +37,8 @@ class OllamaModel:
         key: str = "",
         context: int,
         keep_alive: str,
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._server = ModelServer(url, key=key, transport=transport)
+        self._server = ModelServer(url, key=key)
         self._model = model
         self._context = context
         self._keep_alive = keep_alive

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import aclosing
 from datetime import timedelta
 
-import httpx
 import orjson
 
 from opsmith.backends.llm.answers import Gathered, whole
@@ -30,9 +29,8 @@ class OpenAiModel:
         *,
         model: str = "",
         key: str = "",
-        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self._server = ModelServer(url, key=key, transport=transport)
+        self._server = ModelServer(url, key=key)
         self._model = model
 
     async def complete(self, prompt: Prompt, *, within: timedelta) -> Completion:

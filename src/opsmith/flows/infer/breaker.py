@@ -37,7 +37,7 @@ class Breaker:
 
     @property
     def probing(self) -> bool:
-        """Whether one asker is out to see if the backend works again."""
+        """Whether one caller is out to see if the backend works again."""
         return self._probing
 
     def check(self) -> None:
@@ -69,5 +69,5 @@ class Breaker:
             self._opens_at = self._clock() + self._rest_s
 
     def left(self) -> None:
-        """The asker went away before anything was known."""
+        """The caller went away before anything was known."""
         self._probing = False

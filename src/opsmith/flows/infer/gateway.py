@@ -10,14 +10,14 @@ from datetime import timedelta
 from opsmith.errors import BadAnswer, BadInput, OpsmithError, Overloaded, Unreachable
 from opsmith.flows.infer.breaker import Breaker
 from opsmith.flows.infer.schema import check_schema, fault_in, value_of
-from opsmith.flows.infer.turns import Asker, Turns
+from opsmith.flows.infer.turns import Caller, Turns
 from opsmith.nouns.redaction import redact
 from opsmith.seams.llm import Completion, LanguageModel, Pieces, Prompt
 
 LONGEST_PROMPT = 64_000
-# A backend that says nothing for this long is held to be down, whatever the asker's deadline.
+# A backend that says nothing for this long is held to be down, whatever the caller's deadline.
 PATIENCE_S = 30.0
-HOUSE = Asker(tenant="", principal="opsmith")
+HOUSE = Caller(tenant="", principal="opsmith")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Gateway:
         self.breaker = Breaker(name, clock=clock)
 
     async def complete(
-        self, prompt: Prompt, *, within: timedelta, asker: Asker = HOUSE
+        self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE
     ) -> Completion:
         """The whole answer, which fits the schema. Raises as the seam does, and `TooMany`.
 
@@ -53,27 +53,27 @@ class Gateway:
         """
         ends = self._clock() + within.total_seconds()
         try:
-            return await self._whole(prompt, within, asker)
+            return await self._whole(prompt, within, caller)
         except Misfit as misfit:
             left = timedelta(seconds=max(ends - self._clock(), 0.0))
             again = replace(prompt, text=f"{prompt.text}\n\n{misfit.advice}")
-            return await self._whole(again, left, asker)
+            return await self._whole(again, left, caller)
 
-    async def stream(self, prompt: Prompt, *, within: timedelta, asker: Asker = HOUSE) -> Pieces:
+    async def stream(self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE) -> Pieces:
         """The answer in pieces, and the whole once it is known to fit the schema."""
-        async with aclosing(self.steps(prompt, within=within, asker=asker)) as steps:
+        async with aclosing(self.steps(prompt, within=within, caller=caller)) as steps:
             async for step in steps:
                 if not isinstance(step, Started):
                     yield step
 
     async def steps(
-        self, prompt: Prompt, *, within: timedelta, asker: Asker = HOUSE
+        self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE
     ) -> AsyncGenerator[Step, None]:
         """As `stream`, with the word that a place was free first."""
         sent = _sendable(prompt)
         self.breaker.check()
         began, within_s = self._clock(), within.total_seconds()
-        async with self.turns.place(asker, within_s=within_s):
+        async with self.turns.place(caller, within_s=within_s):
             self.breaker.check()
             queued_s = self._clock() - began
             yield Started(queued_s)
@@ -90,8 +90,8 @@ class Gateway:
         """Let go of the backend."""
         await self._backend.aclose()
 
-    async def _whole(self, prompt: Prompt, within: timedelta, asker: Asker) -> Completion:
-        async with aclosing(self.steps(prompt, within=within, asker=asker)) as steps:
+    async def _whole(self, prompt: Prompt, within: timedelta, caller: Caller) -> Completion:
+        async with aclosing(self.steps(prompt, within=within, caller=caller)) as steps:
             async for step in steps:
                 if isinstance(step, Completion):
                     return step
@@ -121,7 +121,7 @@ class Gateway:
     def _judge(
         self, error: OpsmithError, *, waited_s: float, within: timedelta, heard: bool
     ) -> None:
-        """Count a failure against the backend, unless the asker's own haste was the cause."""
+        """Count a failure against the backend, unless the caller's own haste was the cause."""
         hasty = waited_s >= within.total_seconds() and (heard or waited_s < PATIENCE_S)
         if isinstance(error, Overloaded) or hasty:
             self.breaker.left()

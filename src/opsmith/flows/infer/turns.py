@@ -20,7 +20,7 @@ _FIRST_GUESS_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Caller:
     """Who asks: a principal of a tenant."""
 
     tenant: str
@@ -29,7 +29,7 @@ class Asker:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    asker: Asker
+    caller: Caller
     number: int
     called: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -39,10 +39,10 @@ class Turns:
 
     def __init__(self, places: int) -> None:
         self._places = places
-        self._running: Counter[Asker] = Counter()
+        self._running: Counter[Caller] = Counter()
         self._waiting: list[_Waiting] = []
         self._numbers = count(1)
-        self._last: dict[str | Asker, int] = {}
+        self._last: dict[str | Caller, int] = {}
         self._mean_s = _FIRST_GUESS_S
 
     @property
@@ -56,23 +56,23 @@ class Turns:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def place(self, asker: Asker, *, within_s: float) -> AsyncIterator[None]:
+    async def place(self, caller: Caller, *, within_s: float) -> AsyncIterator[None]:
         """Hold a place. Raises `TooMany` (429) or `Overloaded` (503) rather than wait in vain."""
         if self.running < self._places and not self._waiting:
-            self._lend(asker)
+            self._lend(caller)
         else:
-            await self._wait(asker, within_s)
+            await self._wait(caller, within_s)
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
             yield
         finally:
             self._mean_s += _NEWEST * (loop.time() - began - self._mean_s)
-            self._give_back(asker)
+            self._give_back(caller)
 
-    async def _wait(self, asker: Asker, within_s: float) -> None:
-        self._admit(asker, within_s)
-        one = _Waiting(asker, next(self._numbers))
+    async def _wait(self, caller: Caller, within_s: float) -> None:
+        self._admit(caller, within_s)
+        one = _Waiting(caller, next(self._numbers))
         self._waiting.append(one)
         try:
             async with asyncio.timeout(within_s):
@@ -86,9 +86,9 @@ class Turns:
             self._leave(one)
             raise
 
-    def _admit(self, asker: Asker, within_s: float) -> None:
+    def _admit(self, caller: Caller, within_s: float) -> None:
         """Refuse who would wait in vain. Raises `TooMany` and `Overloaded`."""
-        own = sum(one.asker == asker for one in self._waiting)
+        own = sum(one.caller == caller for one in self._waiting)
         if own >= MOST_WAITING_EACH:
             raise TooMany(
                 f"You have {own} prompts waiting, which is the most.",
@@ -98,7 +98,7 @@ class Turns:
             raise Overloaded(
                 f"{len(self._waiting)} prompts wait already.", retry_after_s=self._wait_s()
             )
-        alone = not any(one.asker.tenant != asker.tenant for one in self._waiting)
+        alone = not any(one.caller.tenant != caller.tenant for one in self._waiting)
         if alone and self._wait_s() > within_s:
             raise Overloaded(
                 f"It would take some {self._wait_s():.0f} s until your turn,"
@@ -112,34 +112,34 @@ class Turns:
 
     def _leave(self, one: _Waiting) -> None:
         if one.called.is_set():  # it was called in the very moment it left
-            self._give_back(one.asker)
+            self._give_back(one.caller)
         else:
             self._waiting.remove(one)
 
-    def _lend(self, asker: Asker) -> None:
+    def _lend(self, caller: Caller) -> None:
         turn = next(self._numbers)
-        self._running[asker] += 1
-        self._last[asker] = self._last[asker.tenant] = turn
+        self._running[caller] += 1
+        self._last[caller] = self._last[caller.tenant] = turn
 
-    def _give_back(self, asker: Asker) -> None:
-        self._running[asker] -= 1
-        if not self._running[asker]:
-            del self._running[asker]
+    def _give_back(self, caller: Caller) -> None:
+        self._running[caller] -= 1
+        if not self._running[caller]:
+            del self._running[caller]
         while self._waiting and self.running < self._places:
             one = min(self._waiting, key=self._precedence)
             self._waiting.remove(one)
-            self._lend(one.asker)
+            self._lend(one.caller)
             one.called.set()
         if not self._waiting and not self._running:
             self._last.clear()  # nobody is there to be fair to
 
     def _precedence(self, one: _Waiting) -> tuple[int, int, int, int, int]:
-        tenant = one.asker.tenant
+        tenant = one.caller.tenant
         of_tenant = sum(n for who, n in self._running.items() if who.tenant == tenant)
         return (
             of_tenant,
-            self._running[one.asker],
+            self._running[one.caller],
             self._last.get(tenant, 0),
-            self._last.get(one.asker, 0),
+            self._last.get(one.caller, 0),
             one.number,
         )
