@@ -38,6 +38,9 @@ class Settings:
     kafka_url: kafka://HOST:PORT/TOPIC of a topic of Alertmanager notifications (kafka+ssl:// for
         TLS, a user before an @), None for none.
     kafka_password: password of that user; empty for none.
+    queue_url: redis://, rediss:// or unix:// address of a Valkey or Redis for tasks (a user before
+        an @, the database as path), None for the one that is started in the data folder.
+    queue_password: password of that server; empty for none.
     key: what callers of the HTTP face must show; empty for none.
     tls_cert_file: PEM of the HTTP face's certificate and its chain, None for plain HTTP.
     tls_key_file: PEM of the key of that certificate.
@@ -80,6 +83,8 @@ class Settings:
     hot_reload_interval_ms: float = 500.0
     kafka_url: str | None = None
     kafka_password: str = field(default="", repr=False)
+    queue_url: str | None = None
+    queue_password: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
     tls_cert_file: Path | None = None
     tls_key_file: Path | None = None
@@ -129,6 +134,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         hot_reload_interval_ms=_number(source, "OPSMITH_HOT_RELOAD_INTERVAL_MS", 500.0),
         kafka_url=source.get("OPSMITH_KAFKA_URL") or None,
         kafka_password=source.get("OPSMITH_KAFKA_PASSWORD", ""),
+        queue_url=source.get("OPSMITH_QUEUE_URL") or None,
+        queue_password=source.get("OPSMITH_QUEUE_PASSWORD", ""),
         key=source.get("OPSMITH_KEY", ""),
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),

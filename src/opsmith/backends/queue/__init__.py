@@ -1,0 +1,1 @@
+"""Backends of the queue: Streams of a Valkey or Redis server, and the server started here."""
