@@ -213,6 +213,24 @@ def _audit() -> click.Command:
     return audit
 
 
+def _task() -> click.Command:
+    from opsmith.cli.task import task
+
+    return task
+
+
+def _schedule() -> click.Command:
+    from opsmith.cli.schedule import schedule
+
+    return schedule
+
+
+def _worker() -> click.Command:
+    from opsmith.cli.worker import worker
+
+    return worker
+
+
 # Name, one line for `opsmith --help`, and where the command is; nothing is imported before use.
 COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "actions": ("List what opsmith can do, with risk and undo.", _actions),
@@ -243,11 +261,14 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "replay": ("Make an incident's report again and compare it.", _replay),
     "run": ("Carry an approved plan out, verify it, undo what did not help.", _run),
     "runbook": ("See and check what is done about which fault.", _runbook),
+    "schedule": ("Put tasks again and again.", _schedule),
     "schema": ("Check, list and show task schemas.", _schema),
+    "task": ("Put tasks on the queue, see what becomes of them.", _task),
     "undo": ("Take back what a plan did.", _undo),
     "maintenance": ("Set times in which alerts wake nobody.", _maintenance),
     "watch": ("Show incidents, anomalies and early warnings as they come.", _watch),
     "topology": ("See who calls whom.", _topology),
+    "worker": ("Take tasks off the queue and do them.", _worker),
     "up": ("Watch beside Prometheus and Alertmanager.", _up),
 }
 

