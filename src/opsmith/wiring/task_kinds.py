@@ -13,14 +13,12 @@ from pathlib import Path
 import orjson
 
 from opsmith.errors import BadInput, Conflict, NotFound
-from opsmith.flows.change_control import Principal as Proposer
 from opsmith.flows.change_control import Proposal
 from opsmith.nouns.diagnosis import PathWeights
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.forecast import LEVELS, Known, Outlook
 from opsmith.nouns.job import Context, Shard
 from opsmith.nouns.plan import OPEN, Allowed, Denied, Dossier, Order, PlanState
-from opsmith.nouns.session import Principal
 from opsmith.settings import Settings
 from opsmith.wiring.act import ChangeControl, now
 from opsmith.wiring.act import Desk as ActDesk
@@ -137,7 +135,7 @@ async def _clean(control: ChangeControl, body: str, context: Context) -> dict[st
     dossier = await _asked_already(control, order, context)
     if dossier is None:
         proposal = Proposal(orders=(order,), why=f"task {context.key}")
-        dossier = await control.propose(proposal, by=_proposer(context.by))
+        dossier = await control.propose(proposal, by=context.by)
     judgement = dossier.judgement
     if isinstance(judgement, Denied):
         return _told(dossier, "refused", judgement.reason)
@@ -175,7 +173,7 @@ async def _carry_out(control: ChangeControl, name: str, context: Context) -> dic
         )
     if dossier.state not in OPEN:
         return _told(dossier, str(dossier.state), dossier.notes[-1] if dossier.notes else "")
-    answer = await control.run(name, by=_proposer(context.by))
+    answer = await control.run(name, by=context.by)
     if isinstance(answer, Denied):
         return _told(dossier, "refused", answer.reason)
     return _told(dossier, str(answer.state), answer.says)
@@ -219,7 +217,3 @@ def _outlook(one: Outlook) -> dict[str, object]:
 
 def _told(dossier: Dossier, state: str, says: str) -> dict[str, object]:
     return {"plan": dossier.plan.id, "state": state, "says": says}
-
-
-def _proposer(by: Principal) -> Proposer:
-    return Proposer(name=by.name, role=by.role, tenant=by.tenant)
