@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from opsmith.errors import BadInput
@@ -114,7 +114,7 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. `environ` stands in for the process environment in tests."""
     source = os.environ if environ is None else environ
     home = Path(source.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return Settings(
+    known = Settings(
         data_dir=Path(source.get("OPSMITH_DATA_DIR") or home / "opsmith"),
         prometheus_url=source.get("OPSMITH_PROMETHEUS_URL") or None,
         debug=wants_debug(source),
@@ -132,10 +132,6 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         graph_url=source.get("OPSMITH_GRAPH_URL") or None,
         graph_password=source.get("OPSMITH_GRAPH_PASSWORD", ""),
         hot_reload_interval_ms=_number(source, "OPSMITH_HOT_RELOAD_INTERVAL_MS", 500.0),
-        kafka_url=source.get("OPSMITH_KAFKA_URL") or None,
-        kafka_password=source.get("OPSMITH_KAFKA_PASSWORD", ""),
-        queue_url=source.get("OPSMITH_QUEUE_URL") or None,
-        queue_password=source.get("OPSMITH_QUEUE_PASSWORD", ""),
         key=source.get("OPSMITH_KEY", ""),
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),
@@ -153,6 +149,17 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         llm_keep_alive=source.get("OPSMITH_LLM_KEEP_ALIVE") or "10m",
         llm_threads=_count(source, "OPSMITH_LLM_THREADS", 1),
         zone=source.get("OPSMITH_ZONE") or "UTC",
+    )
+    return _with_queues(known, source)
+
+
+def _with_queues(known: Settings, source: Mapping[str, str]) -> Settings:
+    return replace(
+        known,
+        kafka_url=source.get("OPSMITH_KAFKA_URL") or None,
+        kafka_password=source.get("OPSMITH_KAFKA_PASSWORD", ""),
+        queue_url=source.get("OPSMITH_QUEUE_URL") or None,
+        queue_password=source.get("OPSMITH_QUEUE_PASSWORD", ""),
     )
 
 

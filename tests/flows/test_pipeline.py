@@ -15,7 +15,8 @@ from opsmith.flows.pipeline.order import in_order
 from opsmith.flows.pipeline.worker import Limits, Worker
 from opsmith.nouns.job import Context, JobState, Lease, Shard, Standing
 from opsmith.nouns.session import Principal
-from opsmith.testing.queue import LEASE, MemoryQueue, a_job, wall_clock
+from opsmith.testing.queue import LEASE, MemoryQueue, wall_clock
+from opsmith.testing.queue_promises import a_job
 
 
 @dataclass

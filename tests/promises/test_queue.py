@@ -14,8 +14,9 @@ from opsmith.errors import Unreachable
 from opsmith.nouns.job import Lease
 from opsmith.seams.queue import Queue
 from opsmith.settings import Settings, load
-from opsmith.testing import queue as promises
-from opsmith.testing.queue import LEASE, MemoryQueue, a_job
+from opsmith.testing import queue_promises as promises
+from opsmith.testing.queue import LEASE, MemoryQueue
+from opsmith.testing.queue_promises import a_job
 from opsmith.wiring.queue import open_queue
 from promises.real_valkey import PASSWORD, valkey_server
 
