@@ -47,6 +47,10 @@ class Settings:
     tls_client_ca_file: PEM of who may vouch for callers; each must then show a certificate.
     principals_file: YAML file of who may come in over HTTP; principals.yaml of the data folder
         when unset.
+    ledger_url: postgresql://USER@HOST:PORT/DATABASE of the ledger, None for a file in the data
+        folder.
+    ledger_password_file: file with the password of that user, None for what libpq finds
+        (PGPASSFILE, ~/.pgpass).
     inventory_file: names that exist (services, hosts, aliases), None for what servers tell alone.
     metric_catalogue: YAML file of metrics of your own, asked before the shipped ones.
     config_repo: folder of a Git repository for `compare_config`, None for the current folder.
@@ -90,6 +94,8 @@ class Settings:
     tls_key_file: Path | None = None
     tls_client_ca_file: Path | None = None
     principals_file: Path | None = None
+    ledger_url: str | None = None
+    ledger_password_file: Path | None = None
     inventory_file: Path | None = None
     metric_catalogue: Path | None = None
     config_repo: Path | None = None
@@ -137,6 +143,8 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),
         tls_client_ca_file=_path(source, "OPSMITH_TLS_CLIENT_CA_FILE"),
         principals_file=_path(source, "OPSMITH_PRINCIPALS_FILE"),
+        ledger_url=source.get("OPSMITH_LEDGER_URL") or None,
+        ledger_password_file=_path(source, "OPSMITH_LEDGER_PASSWORD_FILE"),
         inventory_file=_path(source, "OPSMITH_INVENTORY_FILE"),
         metric_catalogue=_path(source, "OPSMITH_METRIC_CATALOGUE"),
         config_repo=_path(source, "OPSMITH_CONFIG_REPO"),

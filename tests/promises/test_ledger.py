@@ -1,13 +1,16 @@
 """Every ledger keeps every promise."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from opsmith.backends.ledger.postgres import PostgresLedger
 from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.seams.ledger import Ledger
 from opsmith.testing import ledger as promises
+from promises.real_postgres import Server, postgres
 
 CHECKS: list[Callable[[Ledger], Awaitable[None]]] = [
     promises.check_records_are_chained_in_the_order_given,
@@ -18,15 +21,32 @@ CHECKS: list[Callable[[Ledger], Awaitable[None]]] = [
     promises.check_any_text_is_kept_as_it_is,
     promises.check_of_two_writers_that_saw_the_same_one_goes_on,
     promises.check_a_subject_can_be_claimed_while_it_has_no_state,
+    promises.check_who_stops_waiting_stops_nobody_else,
 ]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with postgres(tmp_path_factory.mktemp("postgres") / "data") as running:
+        yield running
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "sqlite",
+        pytest.param("postgres", marks=pytest.mark.needs_postgres),
+    ]
+)
 async def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Ledger]:
     if request.param == "memory":
         yield promises.MemoryLedger()
         return
-    opened = SqliteLedger(tmp_path / "ledger.db")
+    if request.param == "sqlite":
+        opened: SqliteLedger | PostgresLedger = SqliteLedger(tmp_path / "ledger.db")
+    else:
+        running: Server = request.getfixturevalue("server")
+        opened = PostgresLedger(running.fresh(f"l{secrets.token_hex(6)}"))
     yield opened
     opened.close()
 

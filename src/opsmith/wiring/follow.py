@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from opsmith.audit.states import INCIDENT, SIGN, of_label, to_incident, to_sign
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.nouns.anomaly import Label
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.record import Record
 from opsmith.nouns.sign import Sign, SignKind
 from opsmith.seams.ledger import Ledger, Wanted
 from opsmith.settings import Settings
+from opsmith.wiring.ledger import may_hold_something, opened
 from opsmith.wiring.looks import now
 
 EVERY_S = 0.5
@@ -24,7 +23,7 @@ PAGE = 10_000
 async def follow(settings: Settings, *, since: timedelta) -> AsyncIterator[Incident | Sign]:
     """What changed of late, newest state of each, and from there on every change; no end."""
     begin = now() - since
-    async with _ledger(settings) as ledger:
+    async with opened(settings) as ledger:
         read_to = {INCIDENT: 0, SIGN: 0}
         states = [one for kind in read_to for one in await _all(ledger, kind)]
         for record in sorted(states, key=lambda one: one.seq):
@@ -44,9 +43,8 @@ async def label_sign(settings: Settings, name: str, said: Label, *, principal: s
 
     None when the ledger knows no such anomaly.
     """
-    path = settings.data_dir / "ledger.db"
-    if path.exists():
-        async with _ledger(settings) as ledger:
+    if may_hold_something(settings):
+        async with opened(settings) as ledger:
             found = await ledger.read(Wanted(kind=SIGN, subject=name, latest=True, limit=1))
             if found and (sign := to_sign(found[0])).kind is SignKind.ANOMALY:
                 entry = of_label(name, said, at=now(), principal=principal)
@@ -66,12 +64,3 @@ async def _all(ledger: Ledger, kind: str) -> list[Record]:
 
 def _noun(record: Record) -> Incident | Sign:
     return to_incident(record) if record.entry.kind == INCIDENT else to_sign(record)
-
-
-@asynccontextmanager
-async def _ledger(settings: Settings) -> AsyncIterator[SqliteLedger]:
-    ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    try:
-        yield ledger
-    finally:
-        await asyncio.to_thread(ledger.close)

@@ -15,7 +15,6 @@ from prometheus_client import generate_latest
 
 from opsmith.audit.states import of_change
 from opsmith.backends.alerts.alertmanager import AlertmanagerAlerts
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.errors import OpsmithError, WorldError
 from opsmith.flows.announce import Announcer
 from opsmith.flows.capture import Buffer, Sources
@@ -37,6 +36,7 @@ from opsmith.wiring.collection import collection
 from opsmith.wiring.desk import Desk
 from opsmith.wiring.graph import open_graph
 from opsmith.wiring.healing import Healing
+from opsmith.wiring.ledger import open_ledger
 from opsmith.wiring.lessons import Lessons
 from opsmith.wiring.llm import Inference
 from opsmith.wiring.looks import Looks, now
@@ -70,7 +70,7 @@ class App:
         self._settings = settings
         self._troubles = Troubles()
         self._own = OwnMetrics()
-        self._ledger = SqliteLedger(settings.data_dir / "ledger.db")
+        self._ledger = open_ledger(settings)
         self._metrics = open_metrics(settings, describe=_raw, hear=self._hear)
         self._alerts = AlertmanagerAlerts(url) if (url := settings.alertmanager_url) else None
         self._pollers = Pollers(

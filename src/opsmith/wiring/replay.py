@@ -11,7 +11,6 @@ from pathlib import Path
 
 from opsmith.audit.digests import of_folder, of_text
 from opsmith.audit.states import LOOK, to_look
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.errors import NotFound, Unreachable
 from opsmith.flows.investigate import Investigation, investigate
 from opsmith.localise.fitted import Fitted, from_json, to_json
@@ -20,6 +19,7 @@ from opsmith.nouns.look import Look
 from opsmith.nouns.report import Report
 from opsmith.seams.ledger import Wanted
 from opsmith.settings import Settings
+from opsmith.wiring.ledger import opened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,12 +102,8 @@ def _weights_file(data_dir: Path, digest: str) -> Path:
 
 
 async def _last_look(settings: Settings, incident: str) -> Look:
-    ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    try:
-        wanted = Wanted(kind=LOOK, subject=incident, latest=True, limit=1)
-        found = await ledger.read(wanted)
-    finally:
-        ledger.close()
+    async with opened(settings) as ledger:
+        found = await ledger.read(Wanted(kind=LOOK, subject=incident, latest=True, limit=1))
     if not found:
         raise NotFound(
             f"Incident {incident[:80]!r} was never looked at.", hint="See `incident list`."

@@ -10,14 +10,12 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from opsmith.answer.showing import as_json, as_text, outcome, task_json
 from opsmith.audit.sessions import Session, open_session, records, sessions, turns
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.errors import HouseError, NotFound
 from opsmith.nouns.answer import Reply
 from opsmith.nouns.record import Record
@@ -27,6 +25,7 @@ from opsmith.parse.dialogue import State
 from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
 from opsmith.wiring.ask import Asker, AskSources, reply_to
+from opsmith.wiring.ledger import opened
 
 T = TypeVar("T")
 _STATE: TypeAdapter[State] = TypeAdapter(State)
@@ -123,28 +122,18 @@ async def conversation(
     Raises `NotFound` when there is none to go on with.
     """
     principal = os_user()
-    async with ledger_of(settings) as ledger:
+    async with opened(settings) as ledger:
         name = session
         if last:
             mine = [one for one in await sessions(ledger) if one.principal == principal.name]
             if not mine:
                 raise NotFound("There is no session to go on with.", hint="Ask without -c first.")
             name = mine[0].session
-        opened = await open_session(ledger, name or new_session(datetime.now(UTC)))
-        if session and opened.last is None:
+        found = await open_session(ledger, name or new_session(datetime.now(UTC)))
+        if session and found.last is None:
             raise NotFound(f"There is no session {session[:60]!r}.", hint="opsmith session list")
         async with Asker(settings, sources, ledger=ledger) as asker:
-            yield Conversation(asker, opened, principal)
-
-
-@asynccontextmanager
-async def ledger_of(settings: Settings) -> AsyncIterator[Ledger]:
-    """The ledger of the data folder, closed at the end."""
-    ledger = await asyncio.to_thread(SqliteLedger, Path(settings.data_dir) / "ledger.db")
-    try:
-        yield ledger
-    finally:
-        await asyncio.to_thread(ledger.close)
+            yield Conversation(asker, found, principal)
 
 
 def list_sessions(settings: Settings) -> tuple[Turn, ...]:
@@ -185,7 +174,7 @@ def reply_outcome(reply: Reply) -> str:
 
 
 async def _with_ledger(settings: Settings, ask: Callable[[Ledger], Awaitable[T]]) -> T:
-    async with ledger_of(settings) as ledger:
+    async with opened(settings) as ledger:
         return await ask(ledger)
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.errors import BadInput
 from opsmith.flows.maintenance import Calendar as Calendar  # noqa: PLC0414 - as below
 from opsmith.flows.watch import Watch as Watch  # noqa: PLC0414 - faces know it by this name
 from opsmith.nouns.incident import Incident, Verdict
 from opsmith.nouns.maintenance import Window
 from opsmith.settings import Settings
+from opsmith.wiring.ledger import opened
 from opsmith.wiring.looks import now
 
 
@@ -27,24 +26,20 @@ async def standing_watch(settings: Settings) -> AsyncIterator[Watch]:
     async def no_look(incident: Incident) -> Verdict:
         raise BadInput(f"Incident {incident.id} is looked into by `opsmith up` alone.")
 
-    ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    watch = Watch(ledger, look=no_look, announce=quiet, clock=now, looks_after_s=())
-    try:
-        await watch.load()
-        yield watch
-    finally:
-        await watch.close()
-        await asyncio.to_thread(ledger.close)
+    async with opened(settings) as ledger:
+        watch = Watch(ledger, look=no_look, announce=quiet, clock=now, looks_after_s=())
+        try:
+            await watch.load()
+            yield watch
+        finally:
+            await watch.close()
 
 
 async def with_calendar(
     settings: Settings, act: Callable[[Calendar, datetime], Awaitable[Sequence[Window]]]
 ) -> Sequence[Window]:
     """Do something with the maintenance windows; a running `opsmith up` keeps to it at once."""
-    ledger = SqliteLedger(settings.data_dir / "ledger.db")
-    try:
+    async with opened(settings) as ledger:
         calendar = Calendar(ledger)
         await calendar.refresh()
         return await act(calendar, now())
-    finally:
-        await asyncio.to_thread(ledger.close)

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import queue
-import re
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from importlib.resources import files
 from pathlib import Path
 
-from opsmith.errors import AskError, Conflict, HouseError, Unreachable
+from opsmith.backends.ledger.group_commit import Answer, Ask, GroupCommit, chain
+from opsmith.backends.ledger.named import scripts, statements
+from opsmith.errors import AskError, HouseError, Unreachable
 from opsmith.nouns.record import (
     Checkpoint,
     Entry,
     Record,
+    Row,
     Verdict,
     check_rows,
     is_sealed,
-    link,
     record_of,
     row_of,
 )
@@ -31,26 +29,7 @@ from opsmith.seams.ledger import LedgerSize, Seen, Wanted
 
 # How long a writer waits for another process; SQLite's own advice is a few seconds.
 BUSY_S = 5.0
-# Most entries in one transaction: keeps the wait of the first one short.
-GROUP = 512
-
-_HERE = files("opsmith.backends.ledger")
-
-
-def _named(text: str) -> Mapping[str, str]:
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-QUERIES = _named((_HERE / "queries.sql").read_text(encoding="utf-8"))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Ask:
-    entries: tuple[Entry, ...]
-    durable: bool
-    seen: tuple[Seen, ...]
-    answer: Future[tuple[Record, ...]]
+QUERIES = statements("sqlite.sql")
 
 
 class SqliteLedger:
@@ -64,7 +43,6 @@ class SqliteLedger:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._synchronous = ""
@@ -72,13 +50,11 @@ class SqliteLedger:
             self._writer = _connect(path)
             path.chmod(0o600)  # the ledger quotes alerts and names; it is its owner's
             _migrate(self._writer)
-        self._thread = threading.Thread(target=self._write_forever, name="ledger", daemon=True)
-        self._thread.start()
+        self._group = GroupCommit(self._write)
 
     def close(self) -> None:
         """Write what was asked, then let go of the file."""
-        self._asks.put(None)
-        self._thread.join()
+        self._group.close()
         for connection in (*self._readers, self._writer):
             connection.close()
 
@@ -86,11 +62,7 @@ class SqliteLedger:
         self, entries: Sequence[Entry], *, durable: bool, seen: Sequence[Seen] = ()
     ) -> tuple[Record, ...]:
         """Chain the entries in one transaction, possibly together with those of others."""
-        answer: Future[tuple[Record, ...]] = Future()
-        self._asks.put(
-            _Ask(entries=tuple(entries), durable=durable, seen=tuple(seen), answer=answer)
-        )
-        return await asyncio.wrap_future(answer)
+        return await self._group.append(entries, durable=durable, seen=seen)
 
     async def read(self, wanted: Wanted) -> tuple[Record, ...]:
         """The wanted records by rising seq."""
@@ -112,39 +84,11 @@ class SqliteLedger:
         """What it takes on disk."""
         return await asyncio.to_thread(self._size)
 
-    def _write_forever(self) -> None:
-        while (first := self._asks.get()) is not None:
-            group, closing = self._gather(first)
-            self._write_group(group)
-            if closing:
-                return
-
-    def _gather(self, first: _Ask) -> tuple[list[_Ask], bool]:
-        """Everything that waits already: one sync to disk then serves them all."""
-        group, entries = [first], len(first.entries)
-        while entries < GROUP:
-            try:
-                ask = self._asks.get_nowait()
-            except queue.Empty:
-                return group, False
-            if ask is None:
-                return group, True
-            group.append(ask)
-            entries += len(ask.entries)
-        return group, False
-
-    def _write_group(self, group: Sequence[_Ask]) -> None:
+    def _write(self, group: Sequence[Ask]) -> Sequence[Answer]:
         durable = any(ask.durable for ask in group)
-        try:
-            with _translated():
-                self._sync("FULL" if durable else "NORMAL")
-                answers = _write(self._writer, group)
-        except (Unreachable, HouseError) as error:
-            for ask in group:
-                ask.answer.set_exception(error)
-            return
-        for ask, answer in zip(group, answers, strict=True):
-            _answer(ask, answer)
+        with _translated():
+            self._sync("FULL" if durable else "NORMAL")
+            return _write(self._writer, group)
 
     def _sync(self, level: str) -> None:
         """Say how sure a commit must be, where that is another than for the last one."""
@@ -207,6 +151,7 @@ class SqliteLedger:
                 contextlib.closing(_connect(self._path)) as reader,
                 contextlib.closing(sqlite3.connect(part)) as copy,
             ):
+                part.chmod(0o600)
                 reader.backup(copy)
             part.replace(target)
 
@@ -224,6 +169,39 @@ class SqliteLedger:
         )
 
 
+@contextlib.contextmanager
+def copy_into(target: Path) -> Iterator[sqlite3.Connection]:
+    """An empty ledger to be filled with the rows of another; `target` appears whole or not.
+
+    Raises `Unreachable` when it cannot be written.
+    """
+    part = target.with_name(f"{target.name}.part")
+    try:
+        with _translated():
+            part.unlink(missing_ok=True)
+            with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as copy:
+                part.chmod(0o600)
+                _migrate(copy)
+                with _locked(copy):
+                    yield copy
+            part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def fill(
+    copy: sqlite3.Connection,
+    *,
+    states: Iterable[Row],
+    records: Iterable[Row],
+    marks: Iterable[tuple[str, int, bytes, bytes]],
+) -> None:
+    """Write the rows of another ledger. marks: name, place, digest, signature."""
+    copy.executemany(QUERIES["insert_state"], states)
+    copy.executemany(QUERIES["insert_record"], records)
+    copy.executemany(QUERIES["insert_mark"], marks)
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_S, isolation_level=None, check_same_thread=False
@@ -234,73 +212,33 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     """Apply the numbered scripts that the file has not seen, each with its number at once."""
-    scripts = sorted(
-        (script for script in (_HERE / "migrations").iterdir() if script.name.endswith(".sql")),
-        key=lambda script: script.name,
-    )
+    known = scripts("migrations_sqlite")
     (done,) = connection.execute("PRAGMA user_version").fetchone()
-    if done > len(scripts):
+    if done > len(known):
         raise AskError(
             f"The ledger was written by a newer opsmith (version {done}; this one knows"
-            f" {len(scripts)}).",
+            f" {len(known)}).",
             hint="Upgrade opsmith, or name another data folder.",
         )
-    for number, script in enumerate(scripts, start=1):
+    for number, text in enumerate(known, start=1):
         if number > done:
-            text = script.read_text(encoding="utf-8")
             connection.executescript(
                 f"BEGIN IMMEDIATE; {text}; PRAGMA user_version={number}; COMMIT"
             )
 
 
-def _answer(ask: _Ask, answer: tuple[Record, ...] | Conflict) -> None:
-    if ask.answer.cancelled():
-        return
-    if isinstance(answer, Conflict):
-        ask.answer.set_exception(answer)
-    else:
-        ask.answer.set_result(answer)
+def _write(connection: sqlite3.Connection, group: Sequence[Ask]) -> Sequence[Answer]:
+    """Everything in one transaction."""
 
+    def newest(seen: Seen) -> int:
+        row = connection.execute(QUERIES["latest_seq"], (seen.kind, seen.subject)).fetchone()
+        return row[0] if row else 0
 
-def _write(
-    connection: sqlite3.Connection, group: Sequence[_Ask]
-) -> list[tuple[Record, ...] | Conflict]:
-    """Everything in one transaction; who saw an old state is left out of it and told."""
     with _locked(connection):
         seq, previous = connection.execute(QUERIES["head"]).fetchone()
-        answers: list[tuple[Record, ...] | Conflict] = []
-        written: list[Record] = []
-        newest: dict[tuple[str, str], int] = {}
-        for ask in group:
-            if (conflict := _conflict(connection, ask, newest)) is not None:
-                answers.append(conflict)
-                continue
-            records = tuple(_chained(ask.entries, seq=seq, previous=previous))
-            if records:
-                seq, previous = records[-1].seq, records[-1].digest
-            newest |= {(one.entry.kind, one.entry.subject): one.seq for one in records}
-            written += records
-            answers.append(records)
-        connection.executemany(QUERIES["insert_record"], map(row_of, written))
-    return answers
-
-
-def _conflict(
-    connection: sqlite3.Connection, ask: _Ask, newest: Mapping[tuple[str, str], int]
-) -> Conflict | None:
-    """What `ask` saw and is no longer so, the writes of this very transaction included."""
-    for one in ask.seen:
-        row = connection.execute(QUERIES["latest_seq"], (one.kind, one.subject)).fetchone()
-        if newest.get((one.kind, one.subject), row[0] if row else 0) != one.seq:
-            return Conflict(f"{one.kind} {one.subject[:80]} has changed meanwhile.")
-    return None
-
-
-def _chained(entries: Sequence[Entry], *, seq: int, previous: bytes) -> Iterator[Record]:
-    for entry in entries:
-        record = link(entry, seq=seq + 1, previous=previous)
-        seq, previous = record.seq, record.digest
-        yield record
+        chained = chain(group, seq=seq, previous=previous, newest=newest)
+        connection.executemany(QUERIES["insert_record"], map(row_of, chained.records))
+    return chained.answers
 
 
 @contextlib.contextmanager

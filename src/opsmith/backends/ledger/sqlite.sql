@@ -44,3 +44,12 @@ UPDATE mark SET seq = ?, digest = ?, signature = x'' WHERE name = 'start';
 -- name: latest_seq
 -- The place of a subject's newest state.
 SELECT seq FROM latest WHERE kind = ? AND subject = ?;
+
+-- name: insert_state
+-- A newest state from another store; records written after it take its place.
+INSERT INTO latest (seq, at_ms, kind, subject, principal, tenant, body, previous, digest)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_mark
+-- A checkpoint or head from another store.
+INSERT OR REPLACE INTO mark (name, seq, digest, signature) VALUES (?, ?, ?, ?);
