@@ -135,16 +135,12 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         runbooks_file=_path(source, "OPSMITH_RUNBOOKS_FILE"),
         sign_with=source.get("OPSMITH_SIGN_WITH") or "ed25519",
         policy_file=_path(source, "OPSMITH_POLICY_FILE"),
-        graph_url=source.get("OPSMITH_GRAPH_URL") or None,
-        graph_password=source.get("OPSMITH_GRAPH_PASSWORD", ""),
         hot_reload_interval_ms=_number(source, "OPSMITH_HOT_RELOAD_INTERVAL_MS", 500.0),
         key=source.get("OPSMITH_KEY", ""),
         tls_cert_file=_path(source, "OPSMITH_TLS_CERT_FILE"),
         tls_key_file=_path(source, "OPSMITH_TLS_KEY_FILE"),
         tls_client_ca_file=_path(source, "OPSMITH_TLS_CLIENT_CA_FILE"),
         principals_file=_path(source, "OPSMITH_PRINCIPALS_FILE"),
-        ledger_url=source.get("OPSMITH_LEDGER_URL") or None,
-        ledger_password_file=_path(source, "OPSMITH_LEDGER_PASSWORD_FILE"),
         inventory_file=_path(source, "OPSMITH_INVENTORY_FILE"),
         metric_catalogue=_path(source, "OPSMITH_METRIC_CATALOGUE"),
         config_repo=_path(source, "OPSMITH_CONFIG_REPO"),
@@ -158,12 +154,17 @@ def load(environ: Mapping[str, str] | None = None) -> Settings:
         llm_threads=_count(source, "OPSMITH_LLM_THREADS", 1),
         zone=source.get("OPSMITH_ZONE") or "UTC",
     )
-    return _with_queues(known, source)
+    return _with_stores(known, source)
 
 
-def _with_queues(known: Settings, source: Mapping[str, str]) -> Settings:
+def _with_stores(known: Settings, source: Mapping[str, str]) -> Settings:
+    """Where what lasts or travels is kept, when it is kept by servers."""
     return replace(
         known,
+        graph_url=source.get("OPSMITH_GRAPH_URL") or None,
+        graph_password=source.get("OPSMITH_GRAPH_PASSWORD", ""),
+        ledger_url=source.get("OPSMITH_LEDGER_URL") or None,
+        ledger_password_file=_path(source, "OPSMITH_LEDGER_PASSWORD_FILE"),
         kafka_url=source.get("OPSMITH_KAFKA_URL") or None,
         kafka_password=source.get("OPSMITH_KAFKA_PASSWORD", ""),
         queue_url=source.get("OPSMITH_QUEUE_URL") or None,
