@@ -219,14 +219,14 @@ async def test_what_another_process_says_is_heard(
     assert watch.incident(name).state is IncidentState.CONFIRMED
 
 
-async def test_an_alert_that_was_written_down_and_never_placed_is_placed_by_the_next_tick(
+async def test_an_alert_that_was_written_down_and_never_placed_is_named_by_the_watch(
     watch: Watch, world: World
 ) -> None:
     await watch.take([episode("cart")])
     await watch.confirm(watch.incidents()[0].id, POOL, principal="ann")
     world.now += timedelta(seconds=1)
 
-    await watch.tick([episode("cart"), episode("mail")])
+    await watch.take(watch.unseen([episode("cart"), episode("mail")]))
 
     assert sorted(str(i.members[0].entity) for i in watch.incidents()) == [
         "service:cart",

@@ -24,6 +24,9 @@ from opsmith.seams.metrics import Metrics
 BEFORE = timedelta(minutes=45)
 # Alerts wait (`for:` 1 to 5 minutes is common) before they fire.
 LEAD = timedelta(minutes=5)
+# An alert that began longer ago is no start of what is looked into now; some fire for months, and
+# asking for all of that time is refused by any server.
+LONGEST = timedelta(hours=3)
 
 # The RED and USE metrics by the conventions of Prometheus' naming, buckets left out: a
 # quantile from them costs ten times the samples and localise reads mean and count.
@@ -97,8 +100,7 @@ async def capture(
 
     A metrics server that does not answer costs its part, not the bundle.
     """
-    starts = [e.alert.starts_at for e in episodes if e.alert.starts_at] or [now]
-    first = min(*starts, now)
+    first = _first(episodes, now)
     lost: tuple[str, ...] = ()
     series: tuple[Series, ...] = ()
     if sources.metrics is not None:
@@ -121,6 +123,12 @@ async def capture(
     )
     await asyncio.to_thread(write, folder, kept)
     return lost
+
+
+def _first(episodes: Sequence[Episode], now: datetime) -> datetime:
+    """When the first of the alerts began; a sender's clock may be ahead of ours."""
+    starts = (e.alert.starts_at for e in episodes if e.alert.starts_at is not None)
+    return min((start for start in starts if timedelta(0) <= now - start <= LONGEST), default=now)
 
 
 def _suffering(episodes: Sequence[Episode]) -> tuple[Entity, ...]:

@@ -135,15 +135,11 @@ class Watch:
             await self._keep(touched.values())
         return tuple(loose)
 
-    async def tick(self, firing: Sequence[Episode] = ()) -> None:
+    async def tick(self) -> None:
         """Resolve what has been calm for long enough; call every now and then.
 
-        firing: the alerts that fire now. One whose round no incident has seen is taken here:
-        its process ended between writing it down and placing it. What fires and has no verdict
-        yet is looked into again.
+        What fires and has no verdict yet is looked into again.
         """
-        if forgotten := [episode for episode in firing if not self._has_seen(episode)]:
-            await self.take(forgotten)
         async with self._taking_turns():
             now = self._clock()
             told = [
@@ -162,6 +158,13 @@ class Watch:
         for name in unlooked:
             if name not in self._news:
                 self._start_looking(name)
+
+    def unseen(self, firing: Iterable[Episode]) -> list[Episode]:
+        """Alerts whose round no incident has seen, ended or not: nobody lived to place them.
+
+        For `take`.
+        """
+        return [episode for episode in firing if not self._has_seen(episode)]
 
     def unended(self, newest: Callable[[str], Episode | None]) -> list[Episode]:
         """The alerts that fire in an incident though they ended: nobody lived to place that.

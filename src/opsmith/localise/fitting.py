@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
@@ -118,6 +117,8 @@ def fit_forest(incidents: Sequence[Labelled], growth: Growth, *, seed: int) -> F
     Incidents whose causes are no candidates teach nothing and are left out.
     Raises `BadInput` when none is left.
     """
+    import lightgbm  # noqa: PLC0415 - only fitting needs it; half a second and 45 MB to load
+
     usable = [one for one in incidents if _is_cause(one).any()]
     if not usable:
         raise BadInput("No solved incident names a cause that is a candidate in its recording.")
@@ -149,10 +150,10 @@ def fit_forest(incidents: Sequence[Labelled], growth: Growth, *, seed: int) -> F
 
 def _softmax_loss(
     incident: NDArray[np.intp], shares: Floats
-) -> Callable[[Floats, lightgbm.Dataset], tuple[Floats, Floats]]:
+) -> Callable[[Floats, object], tuple[Floats, Floats]]:
     """Gradient and curvature of -Σ share log softmax(score) inside each incident."""
 
-    def loss(scores: Floats, _: lightgbm.Dataset) -> tuple[Floats, Floats]:
+    def loss(scores: Floats, _: object) -> tuple[Floats, Floats]:
         chance = softmax(scores, incident)
         return chance - shares, np.maximum(chance * (1 - chance), 1e-6)
 

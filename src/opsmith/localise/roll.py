@@ -56,6 +56,7 @@ class Roll:
     def enter(self, incident: Incident, beyond: frozenset[str] | None = None) -> None:
         """Make this the newest state of the incident. beyond: None leaves it as it was."""
         self._all[incident.id] = incident
+        new = (beyond or frozenset()) - self.beyond(incident.id)
         if beyond is not None:
             self._beyond[incident.id] = beyond
         if incident.state in ENDED:
@@ -66,7 +67,7 @@ class Roll:
             self._hand_over(incident.id, incident.merged_into)
             return
         names = {member.fingerprint for member in incident.members}
-        for name in names | (beyond or frozenset()):
+        for name in names | new:
             if self._may_hold(incident, name):
                 self._holder[name] = incident.id
 

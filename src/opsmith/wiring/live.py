@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from random import SystemRandom
@@ -54,6 +54,8 @@ from opsmith.wiring.troubles import Troubles
 TRACE_BYTES = 48 * 1024 * 1024
 LOG_BYTES = 24 * 1024 * 1024
 TICK_S = 10.0
+# Alerts looked at before others have their turn.
+AT_ONCE = 500
 # How long what was written stands without a signature, at the most.
 SEAL_S = 300.0
 
@@ -266,9 +268,15 @@ class App:
             probe = Entry(kind="probe", subject="ledger", body="{}", at=now())
             await self._ledger.append([probe], durable=True)
             self._troubles.note("ledger", "")
-        if ended := self.watch.unended(self.inbox.episode):
-            await self._place(ended)
-        await self.watch.tick(await self.quiet.loud(self.inbox.firing))
+        lost = self.watch.unended(self.inbox.episode)
+        for some in _in_parts(self.inbox.firing, AT_ONCE):
+            lost += self.watch.unseen(some)
+            await asyncio.sleep(
+                0
+            )  # a storm's alerts are many, and more of them wait for an answer
+        if lost:
+            await self._place(lost)
+        await self.watch.tick()
         await self.lessons.consider(self.watch.incidents())
 
     async def _reconcile(self) -> None:
@@ -276,6 +284,12 @@ class App:
         if self._alerts is not None:
             active = from_api(await self._alerts.active())
             await self.inbox.reconcile(active, now=now())
+
+
+def _in_parts(episodes: Sequence[Episode], size: int) -> Iterator[Sequence[Episode]]:
+    """The same, so many at a time."""
+    for first in range(0, len(episodes), size):
+        yield episodes[first : first + size]
 
 
 def _raw(name: str, labels: Mapping[str, str], /) -> Meaning:

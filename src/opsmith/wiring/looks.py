@@ -103,7 +103,7 @@ class Looks:
         self.done += 1
         self.seconds += (now() - began).total_seconds()
         self._remember_aside(incident, found)
-        give_back()
+        await asyncio.to_thread(give_back)
         return verdict(
             found.diagnosis, rejected=incident.rejected, sentence=found.sentence, at=now()
         )

@@ -73,7 +73,8 @@ class Signs:
             return
         await watch.load()
         near = replace(NEAR, step=timedelta(seconds=self._scrape_s))
-        troubles.keep_doing("metric watch", self._scrape, every_s=self._scrape_s)
+        scrape = partial(self._scrape, troubles)
+        troubles.keep_doing("metric watch", scrape, every_s=self._scrape_s)
         for name, reach in (("near", near), ("far", FAR)):
             troubles.keep_doing(
                 f"forecasts ({name})",
@@ -81,9 +82,10 @@ class Signs:
                 every_s=reach.every.total_seconds(),
             )
 
-    async def _scrape(self) -> None:
+    async def _scrape(self, troubles: Troubles) -> None:
         if self._metric_watch is not None:
             await self._metric_watch.scrape()
+            troubles.note("prometheus", "")  # what the last look missed, the next one may have
             give_back()
 
     async def close(self) -> None:

@@ -8,6 +8,10 @@ from contextlib import suppress
 
 from opsmith.errors import OpsmithError
 
+# After a failure a step is tried again so soon, then after twice as long, up to its own interval:
+# a server that is back is used again long before the next hourly round.
+AGAIN_S = 5.0
+
 
 class Troubles:
     """What does not work now, by the part that says so; empty when all is well."""
@@ -28,7 +32,7 @@ class Troubles:
         return dict(self._words)
 
     def keep_doing(self, who: str, step: Callable[[], Awaitable[None]], *, every_s: float) -> None:
-        """Take `step` now and `every_s` after each end, until `stop`.
+        """Take `step` now and `every_s` after each end, sooner after a failure, until `stop`.
 
         A failure of the world is noted under the name `who` until a step succeeds; a defect
         of ours ends this part alone, and is noted for good.
@@ -46,14 +50,18 @@ class Troubles:
                 await task
 
     async def _repeat(self, who: str, step: Callable[[], Awaitable[None]], every_s: float) -> None:
+        again_s = AGAIN_S
         while True:
             try:
                 await step()
             except OpsmithError as error:
                 self.note(who, str(error))
+                await asyncio.sleep(min(again_s, every_s))
+                again_s *= 2
             else:
                 self.note(who, "")
-            await asyncio.sleep(every_s)
+                again_s = AGAIN_S
+                await asyncio.sleep(every_s)
 
     def _ended(self, who: str, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
