@@ -10,7 +10,7 @@ import resource
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -116,7 +116,7 @@ async def bait(folder: Path) -> AsyncIterator[Bait]:
     shared.chmod(0o777)
     (shared / "way-out").symlink_to(secret)
     token = uuid4().hex
-    victim = await asyncio.create_subprocess_exec(PYTHON, "-c", "import time; time.sleep(600)")
+    victim = await asyncio.create_subprocess_exec("/bin/sleep", "600")
     listeners = _listeners(folder, token)
     try:
         yield Bait(
@@ -140,12 +140,17 @@ async def bait(folder: Path) -> AsyncIterator[Bait]:
             one.close()
 
 
-async def check_held(sandbox: Sandbox, hostile: Hostile, folder: Path) -> Ran:
-    """The program got nowhere, nothing of it is left, and this host is as it was."""
+async def check_held(
+    sandbox: Sandbox, hostile: Hostile, folder: Path, *, patience: float = 1.0
+) -> Ran:
+    """The program got nowhere, nothing of it is left, and this host is as it was.
+
+    patience: how many times longer everything may take here.
+    """
     async with bait(folder) as lying:
         before = host()
 
-        ran = await sandbox.run(attack(hostile, lying))
+        ran = await sandbox.run(attack(hostile, lying, patience))
 
         assert "ESCAPED" not in ran.output, ran.output
         assert "tried" in ran.output or ran.ending is Ending.FLOODED, ran
@@ -159,14 +164,14 @@ async def check_held(sandbox: Sandbox, hostile: Hostile, folder: Path) -> Ran:
         return ran
 
 
-def attack(hostile: Hostile, lying: Bait) -> Program:
+def attack(hostile: Hostile, lying: Bait, patience: float) -> Program:
     """The hostile program, with the bait as its arguments."""
     return Program(
         name=f"hostile.{hostile.name}",
-        argv=(PYTHON, "-B", "/script/hostile.py", hostile.name, *arguments(lying)),
-        files={one.name: one.read_bytes() for one in PROGRAMS.glob("*.py")},
+        argv=(PYTHON, "-I", "-S", "-B", "/script/hostile.py", hostile.name, *arguments(lying)),
+        files={one.name: one.read_bytes() for one in PROGRAMS.glob("*.py*")},
         mounts=(Mount(path=Path(lying.values["folder"]), writable=True),),
-        limits=hostile.limits,
+        limits=replace(hostile.limits, wall_s=patience * hostile.limits.wall_s),
     )
 
 

@@ -7,20 +7,18 @@ to its attack is not taken for one that was held. The values say what lies outsi
 
 from __future__ import annotations
 
+import os
 import sys
-from inspect import getmembers, isfunction
 
-import hostile_bounds
-import hostile_calls
-import hostile_places
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 if __name__ == "__main__":
     name, *given = sys.argv[1:]
-    attacks = {
-        found: one
-        for part in (hostile_bounds, hostile_calls, hostile_places)
-        for found, one in getmembers(part, isfunction)
-    }
-    attacks[name](dict(pair.split("=", 1) for pair in given))
+    sys.path.insert(0, HERE)
+    for part in ("hostile_bounds", "hostile_calls", "hostile_places"):
+        with open(f"{HERE}/{part}.py") as opened:
+            if f"\ndef {name}(" in opened.read():
+                attack = getattr(__import__(part), name)
+    attack(dict(pair.split("=", 1) for pair in given))
     if name != "fork_bomb":
         print("tried", flush=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import _signal
+import _socket
 import ctypes
 import mmap
 import os
-import signal
-import socket
 import struct
 
 from hostile_tools import (
@@ -38,14 +38,14 @@ def mounts(bait: Bait) -> None:
 
 
 def netlink(bait: Bait) -> None:
-    must_fail("netlink", lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0))
-    must_fail("vsock", lambda: socket.socket(40, socket.SOCK_STREAM))
+    must_fail("netlink", lambda: _socket.socket(_socket.AF_NETLINK, _socket.SOCK_RAW, 0))
+    must_fail("vsock", lambda: _socket.socket(40, _socket.SOCK_STREAM))
 
 
 def raw_sockets(bait: Bait) -> None:
-    must_fail("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
-    must_fail("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 3))
-    must_fail("alg", lambda: socket.socket(38, socket.SOCK_SEQPACKET, 0))
+    must_fail("raw", lambda: _socket.socket(_socket.AF_INET, _socket.SOCK_RAW, 1))
+    must_fail("packet", lambda: _socket.socket(_socket.AF_PACKET, _socket.SOCK_RAW, 3))
+    must_fail("alg", lambda: _socket.socket(38, _socket.SOCK_SEQPACKET, 0))
 
 
 def keys(bait: Bait) -> None:
@@ -95,7 +95,7 @@ def other_architecture(bait: Bait) -> None:
     """The 32-bit door of the same kernel has other numbers for the same calls."""
     print("tried", flush=True)
     if not IS_X86:
-        os.kill(os.getpid(), signal.SIGSYS)
+        os.kill(os.getpid(), _signal.SIGSYS)
     page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
     page.write(b"\xb8\x14\x00\x00\x00\xcd\x80\xc3")  # mov eax, 20 (getpid); int 0x80; ret
     address = ctypes.addressof(ctypes.c_char.from_buffer(page))

@@ -1,11 +1,14 @@
-"""Tools of the hostile programs."""
+"""Tools of the hostile programs.
+
+They import the C modules beneath `socket` and `signal`: in an emulated machine each start counts.
+"""
 
 from __future__ import annotations
 
+import _socket
 import ctypes
 import errno
 import os
-import socket
 from collections.abc import Callable, Mapping
 
 Bait = Mapping[str, str]
@@ -46,10 +49,10 @@ def mount(kind: str, target: str) -> int:
 
 
 def connect(family: int, address: tuple[str, int] | str) -> None:
-    with socket.socket(family, socket.SOCK_STREAM) as opened:
-        opened.settimeout(1)
-        opened.connect(address)
-        opened.sendall(b"out")
+    opened = _socket.socket(family, _socket.SOCK_STREAM)
+    opened.settimeout(1)
+    opened.connect(address)
+    opened.sendall(b"out")
 
 
 def enter(path: str) -> int:
