@@ -3,6 +3,6 @@
 
 import sys
 
-from opsmith_lab.components import main
+from opsmith_lab import components, machine
 
-sys.exit(main())
+sys.exit(components.main() or machine.main())

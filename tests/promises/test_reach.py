@@ -10,6 +10,7 @@ import pytest
 from builders.labs import rehearsed_lab
 
 from opsmith.backends.reach.alertmanager import SilencesReach
+from opsmith.backends.reach.carried import CarriedFiles
 from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
@@ -19,6 +20,7 @@ from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.nouns.entity import Entity
 from opsmith.seams.sandbox import Mount
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
+from opsmith.wiring.carrier import COMMAND
 from promises.real_alertmanager import alertmanager
 from promises.real_sshd import ssh_hosts
 
@@ -125,8 +127,25 @@ async def ssh(folder: Path) -> AsyncIterator[Trial]:
         )
 
 
+@asynccontextmanager
+async def carried(folder: Path) -> AsyncIterator[Trial]:
+    (folder / "cart").mkdir()
+    (folder / "cart" / "cart.env").write_text("POOL=40\n")
+    places = {CART: FilePlace(config=folder / "cart" / "cart.env")}
+    yield Trial(
+        reach=CarriedFiles(
+            places, clock=lambda: datetime.now(UTC), patches=folder / "patches", command=COMMAND
+        ),
+        target=CART,
+        verb="config.set",
+        values={"key": "POOL", "value": "80"},
+        broken=Entity.service("none"),
+    )
+
+
 OPENERS = [
     dials,
+    pytest.param(carried, marks=pytest.mark.needs_sandbox),
     files,
     labs,
     pytest.param(silences, marks=pytest.mark.needs_prometheus),

@@ -91,7 +91,7 @@ def fetch(wanted: Sequence[str] = tuple(COMPONENTS)) -> None:
         }
     )
     if servers:
-        apt = _Apt(root=tools_dir())
+        apt = Apt(root=tools_dir())
         apt.update()
         for package in servers:
             apt.download(package)
@@ -121,12 +121,13 @@ def _has_cjk_font() -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Apt:
+class Apt:
     """apt with its lists, cache and locks under `root`; the system's own state is only read."""
 
     root: Path
 
     def options(self) -> list[str]:
+        """The flags that keep apt below the root."""
         state, cache = self.root / "apt" / "state", self.root / "apt" / "cache"
         (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
         (cache / "archives" / "partial").mkdir(parents=True, exist_ok=True)
@@ -141,6 +142,7 @@ class _Apt:
         return [word for key, value in chosen.items() for word in ("-o", f"{key}={value}")]
 
     def run(self, *words: str) -> None:
+        """Run a command of apt. Raises `ComponentMissing` with its last words."""
         if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
             raise ComponentMissing(
                 "apt-get and dpkg are not here, so nothing can be fetched: put prometheus,"
@@ -159,12 +161,26 @@ class _Apt:
             raise ComponentMissing(f"`{' '.join(words)}` failed: {''.join(last)}")
 
     def update(self) -> None:
+        """Fetch the lists of packages."""
         self.run("apt-get", "update")
 
     def download(self, package: str) -> None:
+        """Download one package, without what it depends on."""
         self.run("apt-get", "download", package)
 
+    def download_all(self, *packages: str) -> None:
+        """The packages and what of theirs this machine lacks, without what they recommend."""
+        flags = ("-y", "--download-only", "--no-install-recommends")
+        self.run("apt-get", "install", *flags, *packages)
+
+    def unpack_all(self) -> None:
+        """Unpack all that was downloaded."""
+        _unpack(
+            sorted((self.root / "apt" / "cache" / "archives").glob("*.deb")), self.root / "root"
+        )
+
     def unpack(self, package: str) -> None:
+        """Unpack the newest of a package."""
         archives = sorted((self.root / "apt" / "cache" / "archives").glob(f"{package}_*.deb"))
         _unpack(archives[-1:], self.root / "root")
 
@@ -222,7 +238,7 @@ def _relocate_templates(program: Path, launcher: Path) -> None:
 
 def _fetch_browser() -> None:
     packages = [CJK_FONT_PACKAGE] if _present("chromium") else ["chromium", CJK_FONT_PACKAGE]
-    apt = _Apt(root=tools_dir())
+    apt = Apt(root=tools_dir())
     apt.update()
     if os.geteuid() == 0:
         lists = ("-o", f"Dir::State::lists={tools_dir()}/apt/state/lists")
@@ -237,7 +253,7 @@ def _fetch_browser() -> None:
             last = "".join(done.stderr.strip().splitlines()[-1:])
             raise ComponentMissing(f"chromium could not be installed: {last}")
         return
-    apt.run("apt-get", "install", "-y", "--download-only", "--no-install-recommends", *packages)
+    apt.download_all(*packages)
     _unpack(sorted((tools_dir() / "apt" / "cache" / "archives").glob("*.deb")), _browser_root())
     _write_browser_launcher()
 

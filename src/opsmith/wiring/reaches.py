@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from opsmith.backends.reach.alertmanager import SilencesReach
-from opsmith.backends.reach.files import FilePlace, FilesReach
+from opsmith.backends.reach.carried import CarriedFiles
+from opsmith.backends.reach.files import FilePlace
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.ssh_commands import Command, Slot
 from opsmith.backends.wire.http import HttpWire
@@ -14,6 +15,7 @@ from opsmith.nouns.entity import Entity
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
+from opsmith.wiring.carrier import COMMAND
 from opsmith.wiring.ssh_shapes import CommandShape
 from opsmith.wiring.targets import TargetShape, Told, read
 
@@ -33,7 +35,8 @@ def _local(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
     places = {
         entity: _file_place(one) for entity, one in told.targets.items() if one.config or one.logs
     }
-    yield FilesReach(places, clock=clock, patches=settings.data_dir / "patches")
+    patches = settings.data_dir / "patches"
+    yield CarriedFiles(places, clock=clock, patches=patches, command=COMMAND)
     if told.shape.lab is not None:
         yield LabReach(told.shape.lab)
 

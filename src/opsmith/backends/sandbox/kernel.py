@@ -32,7 +32,7 @@ _OPEN_TREE, _MOVE_MOUNT, _CLOSE_RANGE, _MOUNT_SETATTR = 428, 429, 436, 442
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _AT_HERE = -100
-_AT_RECURSIVE, _AT_EMPTY_PATH = 0x8000, 0x1000
+AT_RECURSIVE = 0x8000
 _CLONE_TREE, _CLOSE_ON_EXEC = 1, 0o2000000
 _FROM_EMPTY_PATH = 4
 _RANGE_CLOSE_ON_EXEC = 4
@@ -72,7 +72,7 @@ def mount(kind: str | None, target: str, flags: int, data: str = "") -> None:
 
 def tree_of(path: str) -> int:
     """A handle of a copy of the mounts at `path`, not yet anywhere. Raises `OSError`."""
-    flags = _CLONE_TREE | _CLOSE_ON_EXEC | _AT_RECURSIVE
+    flags = _CLONE_TREE | _CLOSE_ON_EXEC | AT_RECURSIVE
     return syscall(_OPEN_TREE, _AT_HERE, path.encode(), flags)
 
 
@@ -80,7 +80,7 @@ def put_tree(tree: int, target: str, attributes: int) -> None:
     """Mount a tree at `target`, all of it with these attributes. Raises `OSError`."""
     syscall(_MOVE_MOUNT, tree, b"", _AT_HERE, target.encode(), _FROM_EMPTY_PATH)
     os.close(tree)
-    set_attributes(target, attributes, flags=_AT_RECURSIVE)
+    set_attributes(target, attributes, flags=AT_RECURSIVE)
 
 
 def set_attributes(target: str, attributes: int, *, flags: int = 0) -> None:
@@ -129,13 +129,18 @@ def gain_nothing() -> None:
     prctl(_NO_NEW_PRIVS, 1)
 
 
-def drop_capabilities(last: int) -> None:
-    """Give up every capability up to number `last`, and that any program may give one back."""
+def drop_capabilities(last: int, *, kept: tuple[int, ...] = ()) -> None:
+    """Give up the capabilities up to number `last`, and that any program may give one back.
+
+    kept: numbers below 32 of those that stay.
+    """
     for one in range(last + 1):
-        prctl(_BOUNDING_DROP, one)
+        if one not in kept:
+            prctl(_BOUNDING_DROP, one)
     prctl(_AMBIENT, _AMBIENT_CLEAR_ALL)
     head = _CAPABILITY_VERSION.to_bytes(4, "little") + bytes(4)
-    syscall(_CAPSET[MACHINE], head, bytes(24))
+    bits = sum(1 << one for one in kept).to_bytes(4, "little")
+    syscall(_CAPSET[MACHINE], head, bits + bits + bytes(16))
 
 
 def last_capability() -> int:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable
 
 from opsmith.backends.sandbox import groups, inside, kernel, seccomp
 from opsmith.backends.sandbox.groups import Group
@@ -61,17 +60,25 @@ def _live(order: Order, group: Group, alive: int) -> Told:
     group.take(first)  # nothing runs before it is in its group
     os.write(opened, b"1")
 
-    def begin() -> None:
-        group.weigh(order)
-        os.write(opened, b"1")
-
-    told = _watch((status, alive), began + order.wall_s, begin)
+    told = _watch((status, alive), began + order.wall_s, _Gate(group, order, opened))
     told.wall_s = time.monotonic() - began
-    os.kill(first, 9)  # with it the kernel kills all of its namespace at once
+    os.kill(first, groups.KILL)  # with it the kernel kills all of its namespace at once
     used = os.wait4(first, 0)[2]
     told.cpu_s = used.ru_utime + used.ru_stime
     told.held.insert(0, group.says)
     return told
+
+
+class _Gate:
+    """What the first process waits at once it is confined."""
+
+    def __init__(self, group: Group, order: Order, handle: int) -> None:
+        self._group, self._order, self._handle = group, order, handle
+
+    def open(self) -> None:
+        """Let the program begin, with its share of the processor."""
+        self._group.weigh(self._order)
+        os.write(self._handle, b"1")
 
 
 def _own_spaces(order: Order, *, is_root: bool) -> None:
@@ -94,7 +101,7 @@ def _let_go_of_streams() -> None:
     os.close(nothing)
 
 
-def _watch(handles: tuple[int, int], until: float, begin: Callable[[], None]) -> Told:
+def _watch(handles: tuple[int, int], until: float, gate: _Gate) -> Told:
     """Hear what the first process says until it is gone, the time is over, or nobody waits."""
     status, alive = handles
     poll = select.poll()
@@ -112,12 +119,12 @@ def _watch(handles: tuple[int, int], until: float, begin: Callable[[], None]) ->
         if not part:
             return _told(heard, "")
         if b"\nready\n" in heard + part and b"\nready\n" not in heard:
-            begin()
+            gate.open()
         heard += part
 
 
 def _told(heard: bytes, ending: str) -> Told:
-    told = Told(ending=ending or "signalled", code=9)
+    told = Told(ending=ending or "signalled", code=groups.KILL)
     for line in heard.decode(errors="replace").splitlines():
         word, _, rest = line.partition(" ")
         if word == "held":
