@@ -1,7 +1,8 @@
 """Measure the ledger: records a second in, the wait of one append under readers, verifying.
 
-Usage: python bench/ledger.py [--records N] [-o text|json]
-The peer beside it is plain SQLite: the same rows, one transaction each, no chain.
+Usage: python bench/ledger.py [--records N] [--postgres] [-o text|json]
+The peer beside it is plain SQLite, or with --postgres plain PostgreSQL (started for the run on
+loopback, synced as by default): the same rows, one durable transaction each, no chain.
 """
 
 from __future__ import annotations
@@ -10,21 +11,29 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
+import socket
 import sqlite3
+import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psycopg
+from opsmith_lab.servers import postgres_server
 
+from opsmith.backends.ledger.postgres import PostgresLedger
 from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.seams.ledger import Wanted
 from opsmith.testing.ledger import entry
 
 WRITERS = 64
+AnyLedger = SqliteLedger | PostgresLedger
 
 
-async def rate(ledger: SqliteLedger, count: int, *, durable: bool) -> tuple[float, list[float]]:
+async def rate(ledger: AnyLedger, count: int, *, durable: bool) -> tuple[float, list[float]]:
     """Records a second with `WRITERS` callers at once, and the wait of each call in seconds."""
     waits: list[float] = []
 
@@ -39,7 +48,7 @@ async def rate(ledger: SqliteLedger, count: int, *, durable: bool) -> tuple[floa
     return count / (time.perf_counter() - began), waits
 
 
-async def waits_under_readers(ledger: SqliteLedger, count: int) -> list[float]:
+async def waits_under_readers(ledger: AnyLedger, count: int) -> list[float]:
     """The wait of one caller's durable appends while four readers read all the time."""
     stop = asyncio.Event()
 
@@ -69,9 +78,36 @@ def plain_sqlite(path: Path, count: int) -> float:
         return count / (time.perf_counter() - began)
 
 
-async def measure(folder: Path, count: int) -> dict[str, float]:
-    """All figures, by name with their unit."""
-    ledger = SqliteLedger(folder / "ledger.db")
+def plain_postgres(url: str, count: int) -> float:
+    """Rows a second of bare PostgreSQL, `synchronous_commit = on`, one transaction a row."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE plain (n serial PRIMARY KEY, body text)")
+        began = time.perf_counter()
+        for number in range(count):
+            connection.execute("INSERT INTO plain (body) VALUES (%s)", (entry(number).body,))
+        return count / (time.perf_counter() - began)
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL for this run."""
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    url = f"postgresql://shop@127.0.0.1:{port}/postgres"
+    command = postgres_server(folder / "data", {"port": str(port)})
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
+        try:
+            for _ in range(200):
+                with contextlib.suppress(psycopg.OperationalError), psycopg.connect(url):
+                    break
+                time.sleep(0.1)
+            yield url
+        finally:
+            run.send_signal(signal.SIGINT)
+
+
+async def measure(ledger: AnyLedger, count: int) -> dict[str, float]:
+    """All figures of one ledger, by name with their unit."""
     durable, durable_waits = await rate(ledger, count, durable=True)
     normal, _ = await rate(ledger, count, durable=False)
     alone = await waits_under_readers(ledger, min(count, 2000))
@@ -87,7 +123,6 @@ async def measure(folder: Path, count: int) -> dict[str, float]:
         "append_p50_ms_under_readers": round(1e3 * float(np.median(alone)), 2),
         "append_p99_ms_under_readers": round(1e3 * float(np.quantile(alone, 0.99)), 2),
         "verify_records_per_s": round(verdict.checked / seconds),
-        "plain_sqlite_rows_per_s": round(plain_sqlite(folder / "plain.db", min(count, 2000))),
     }
 
 
@@ -95,14 +130,23 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=20_000)
+    parser.add_argument("--postgres", action="store_true")
     parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(measure(Path(folder), args.records))
+    peer_rows = min(args.records, 2000)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = asyncio.run(measure(SqliteLedger(folder / "ledger.db"), args.records))
+        figures["plain_sqlite_rows_per_s"] = round(plain_sqlite(folder / "plain.db", peer_rows))
+        if args.postgres:
+            with server(folder) as url:
+                found = asyncio.run(measure(PostgresLedger(url), args.records))
+                found["plain_rows_per_s"] = round(plain_postgres(url, peer_rows))
+            figures |= {f"postgres_{key}": value for key, value in found.items()}
     if args.output == "json":
         print(json.dumps(figures))
     else:
-        print("\n".join(f"{name:32} {value:>12,}" for name, value in figures.items()))
+        print("\n".join(f"{name:40} {value:>12,}" for name, value in figures.items()))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,17 @@ from pathlib import Path
 from threading import Lock
 from typing import TypeAlias, TypeVar
 
-import psycopg
-
 from opsmith.backends.ledger import sqlite
 from opsmith.backends.ledger.group_commit import Answer, Ask, GroupCommit, chain
-from opsmith.backends.ledger.postgres_line import QUERIES, address, connect, prepare, translated
+from opsmith.backends.ledger.postgres_line import (
+    QUERIES,
+    Line,
+    Lost,
+    address,
+    connect,
+    prepare,
+    translated,
+)
 from opsmith.errors import HouseError, Unreachable
 from opsmith.nouns.record import (
     Checkpoint,
@@ -62,11 +68,11 @@ class PostgresLedger:
 
     def __init__(self, url: str, *, password: str = "") -> None:
         self._where = address(url, password=password)
-        self._writer: psycopg.Connection | None = None
+        self._writer: Line | None = None
         self._sent: _Sent | None = None
         self._prepared = False
         self._preparing = Lock()
-        self._idle: queue.LifoQueue[psycopg.Connection] = queue.LifoQueue(KEPT)
+        self._idle: queue.LifoQueue[Line] = queue.LifoQueue(KEPT)
         self._group = GroupCommit(self._write)
 
     def close(self) -> None:
@@ -94,7 +100,7 @@ class PostgresLedger:
             "limit": wanted.limit if wanted.limit >= 0 else None,
         }
 
-        def read(line: psycopg.Connection) -> tuple[Record, ...]:
+        def read(line: Line) -> tuple[Record, ...]:
             found = line.execute(query, given, binary=True).fetchall()
             return tuple(record_of(_read(row)) for row in found)
 
@@ -108,7 +114,7 @@ class PostgresLedger:
         """Drop records older than `before` behind a checkpoint; how many."""
         before_ms = Entry(kind="time", subject="", body="", at=before).at_ms
 
-        def forget(line: psycopg.Connection) -> int:
+        def forget(line: Line) -> int:
             with line.transaction():
                 line.execute(QUERIES["take_start"])
                 found = line.execute(QUERIES["last_before"], (before_ms,), binary=True).fetchone()
@@ -122,7 +128,7 @@ class PostgresLedger:
     async def backup(self, target: Path) -> None:
         """Write the ledger of one moment as the SQLite file that `SqliteLedger` opens."""
 
-        def copy(line: psycopg.Connection) -> None:
+        def copy(line: Line) -> None:
             with _moment(line), sqlite.copy_into(target) as copied:
                 sqlite.fill(
                     copied,
@@ -136,7 +142,7 @@ class PostgresLedger:
     async def size(self) -> LedgerSize:
         """What tables and indexes take; the write-ahead log is the server's own affair."""
 
-        def size(line: psycopg.Connection) -> LedgerSize:
+        def size(line: Line) -> LedgerSize:
             records, used, free = line.execute(QUERIES["size"]).fetchone() or (0, 0, 0)
             return LedgerSize(records=records, file_bytes=used, log_bytes=0, free_bytes=free)
 
@@ -148,7 +154,7 @@ class PostgresLedger:
             self._sent = None
             try:
                 return self._attempt(group)
-            except psycopg.OperationalError:
+            except Lost:
                 if self._writer is not None and not self._writer.closed:
                     raise
             return self._settled() or self._attempt(group)
@@ -183,24 +189,24 @@ class PostgresLedger:
             kept = line.execute(QUERIES["fate"], asked).fetchone() == (True,)
         return sent.answers if kept else ()
 
-    def _writing(self) -> psycopg.Connection:
+    def _writing(self) -> Line:
         if self._writer is None or self._writer.closed:
             self._writer = self._connected()
         return self._writer
 
-    def _do(self, work: Callable[[psycopg.Connection], T]) -> T:
+    def _do(self, work: Callable[[Line], T]) -> T:
         """Do reading work; once more on a new connection when a kept one was lost meanwhile."""
         with translated():
             with suppress(queue.Empty):
                 kept = self._idle.get_nowait()
                 try:
                     return self._lent(kept, work)
-                except psycopg.OperationalError:
+                except Lost:
                     if not kept.closed:
                         raise
             return self._lent(self._connected(), work)
 
-    def _lent(self, line: psycopg.Connection, work: Callable[[psycopg.Connection], T]) -> T:
+    def _lent(self, line: Line, work: Callable[[Line], T]) -> T:
         try:
             return work(line)
         finally:
@@ -210,7 +216,7 @@ class PostgresLedger:
             except queue.Full:
                 line.close()
 
-    def _connected(self) -> psycopg.Connection:
+    def _connected(self) -> Line:
         line = connect(self._where)
         try:
             with self._preparing:
@@ -233,14 +239,14 @@ async def _within(answer: Awaitable[T]) -> T:
         ) from error
 
 
-def _head(line: psycopg.Connection, *, sync: str) -> tuple[int, bytes, int]:
+def _head(line: Line, *, sync: str) -> tuple[int, bytes, int]:
     row = line.execute(QUERIES["take_head"], {"sync": sync}, binary=True).fetchone()
     if row is None:
         raise HouseError("The ledger is damaged: its head is gone.", hint="Restore a backup.")
     return row[0], row[1], row[2]
 
 
-def _places(line: psycopg.Connection, seen: Sequence[Seen]) -> dict[Seen, int]:
+def _places(line: Line, seen: Sequence[Seen]) -> dict[Seen, int]:
     """The places of the newest states of what was seen, of those that have one."""
     if not seen:
         return {}
@@ -251,7 +257,7 @@ def _places(line: psycopg.Connection, seen: Sequence[Seen]) -> dict[Seen, int]:
     return {seen[n - 1]: seq for n, seq in line.execute(QUERIES["seen"], asked)}
 
 
-def _verify(line: psycopg.Connection) -> Verdict:
+def _verify(line: Line) -> Verdict:
     with _moment(line):
         marks = {row[0]: row for row in line.execute(QUERIES["marks"], binary=True)}
         _, seq, digest, signature = marks["start"]
@@ -268,14 +274,14 @@ def _verify(line: psycopg.Connection) -> Verdict:
 
 
 @contextmanager
-def _moment(line: psycopg.Connection) -> Iterator[None]:
+def _moment(line: Line) -> Iterator[None]:
     """All that is read inside is of one moment."""
     with line.transaction():
         line.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         yield
 
 
-def _rows(line: psycopg.Connection, query: str) -> Iterator[Row]:
+def _rows(line: Line, query: str) -> Iterator[Row]:
     """All rows of a statement, a page at a time."""
     with line.cursor(query, binary=True) as cursor:
         cursor.itersize = PAGE

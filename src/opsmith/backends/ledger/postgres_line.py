@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TypeAlias
 
 from opsmith.backends.ledger.named import scripts, statements
 from opsmith.errors import AskError, BadInput, HouseError, MissingExtra, Unreachable
@@ -15,6 +16,10 @@ except ImportError as error:
     raise MissingExtra(
         "A ledger by URL needs the driver of PostgreSQL.", hint="pip install 'opsmith[postgres]'"
     ) from error
+
+# A connection, and what is raised when it is lost or refused.
+Line: TypeAlias = psycopg.Connection
+Lost: TypeAlias = psycopg.OperationalError
 
 QUERIES = statements("postgres.sql")
 # How long one may wait for the head, and hold it while silent: as SQLite's writers wait.
@@ -53,7 +58,7 @@ def address(url: str, *, password: str) -> str:
     return conninfo.make_conninfo("", **_PATIENCE | told | secret)
 
 
-def connect(where: str) -> psycopg.Connection:
+def connect(where: str) -> Line:
     """A connection in autocommit; statements are planned for their values each time."""
     line = psycopg.connect(where, autocommit=True, prepare_threshold=None)
     manners = {"lock_ms": str(BUSY_MS), "idle_ms": str(2 * BUSY_MS)}
@@ -61,7 +66,7 @@ def connect(where: str) -> psycopg.Connection:
     return line
 
 
-def prepare(line: psycopg.Connection) -> None:
+def prepare(line: Line) -> None:
     """Lay out the tables as far as they are not.
 
     Raises `BadInput` for a server that does not wait for its disk, `AskError` for tables of a
@@ -107,7 +112,7 @@ def translated() -> Iterator[None]:
         ) from error
 
 
-def _done(line: psycopg.Connection) -> int:
+def _done(line: Line) -> int:
     if line.execute(QUERIES["has_scripts"]).fetchone() == (False,):
         return 0
     row = line.execute(QUERIES["scripts_done"]).fetchone()
