@@ -47,7 +47,11 @@ def house_of(settings: Settings, model: Scripted) -> Iterator[House]:
 def house(tmp_path: Path) -> Iterator[House]:
     model = Scripted()
     with serving(model.app) as where:
-        settings = Settings(data_dir=tmp_path, llm_url=f"{where}/v1", llm_at_once=2)
+        names = tmp_path / "inventory.yaml"
+        names.write_text("services: [cart]")
+        settings = Settings(
+            data_dir=tmp_path, llm_url=f"{where}/v1", llm_at_once=2, inventory_file=names
+        )
         with house_of(settings, model) as found:
             yield found
 
@@ -206,6 +210,36 @@ def test_without_a_model_it_says_how_to_choose_one(tmp_path: Path) -> None:
 
     assert found.status_code == 501
     assert "opsmith model use" in found.json()["detail"]
+
+
+def test_an_answer_is_told_again_by_the_model_when_asked(house: House) -> None:
+    house.model.words = ("cart is", " not known.")
+    asked = {"question": "p99 of cart", "narrate": True}
+
+    told = house.client.post("/v1/ask", json=asked).json()
+    plain = house.client.post("/v1/ask", json={"question": "p99 of cart"}).json()
+
+    assert told["answers"][0]["narration"] == "cart is not known."
+    assert plain["answers"][0]["narration"] is None
+    assert len(house.model.asked) == 1
+
+
+def test_nobody_is_there_to_narrate_without_a_model(tmp_path: Path) -> None:
+    with house_of(Settings(data_dir=tmp_path), Scripted()) as house:
+        found = house.client.post("/v1/ask", json={"question": "p99 of cart", "narrate": True})
+
+    assert found.status_code == 501
+
+
+def test_what_is_asked_is_counted(house: House) -> None:
+    house.client.post("/v1/infer", json={"prompt": "x"})
+    house.model.mood = "error"
+    house.client.post("/v1/infer", json={"prompt": "x"})
+
+    counted = house.client.get("/metrics").text
+    assert 'opsmith_model_prompts_total{outcome="answered"} 1.0' in counted
+    assert 'opsmith_model_prompts_total{outcome="Unreachable"} 1.0' in counted
+    assert "opsmith_model_answer_tokens_total 3.0" in counted
 
 
 @pytest.mark.needs_model

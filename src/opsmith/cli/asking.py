@@ -14,7 +14,7 @@ WIDEST = 100
 
 
 def asking_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add --bundle, --prometheus, --inventory, --repo, --metrics; handed on as `sources`."""
+    """Add the options that say where answers come from; they are handed on as `sources`."""
     file = click.Path(path_type=Path, dir_okay=False)
     folder = click.Path(path_type=Path, file_okay=False)
 
@@ -23,6 +23,7 @@ def asking_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--inventory", type=file, help="Names that exist (JSON or YAML).")
     @click.option("--repo", type=folder, help="Git repository to compare configuration in.")
     @click.option("--metrics", type=file, help="Your own metric catalogue, asked first.")
+    @click.option("--narrate", is_flag=True, help="Let the language model tell it again, marked.")
     @functools.wraps(command)
     def with_sources(
         *,
@@ -31,6 +32,7 @@ def asking_options(command: Callable[..., None]) -> Callable[..., None]:
         inventory: Path | None,
         repo: Path | None,
         metrics: Path | None,
+        narrate: bool,
         **rest: object,
     ) -> None:
         from opsmith.wiring.ask import AskSources
@@ -41,6 +43,7 @@ def asking_options(command: Callable[..., None]) -> Callable[..., None]:
             inventory=inventory,
             repo=repo,
             catalogue=metrics,
+            narrate=narrate,
             columns=min(WIDEST, shutil.get_terminal_size((80, 24)).columns),
         )
         command(sources=sources, **rest)

@@ -21,7 +21,7 @@ def model() -> None:
 def listing(output: str) -> None:
     """Show which model is asked and what else its server or the data folder has."""
     from opsmith.settings import load
-    from opsmith.wiring.llm import listed
+    from opsmith.wiring.models import listed
 
     found = asyncio.run(listed(load()))
     chosen = found.chosen
@@ -58,7 +58,7 @@ def use(url: str, name: str, output: str) -> None:
     OPSMITH_LLM_URL beats what is chosen here.
     """
     from opsmith.settings import load
-    from opsmith.wiring.llm import use as choose
+    from opsmith.wiring.models import use as choose
 
     chosen = choose(load(), url, name)
     if output == "json":

@@ -25,6 +25,7 @@ class QuestionShape(BaseModel):
     question: str = Field(min_length=1, max_length=LONGEST_COMMAND, examples=["is cart healthy?"])
     session: str = Field(default="", max_length=64)
     stream: bool = Field(default=False, description="Answer as server-sent events.")
+    narrate: bool = Field(default=False, description="Let the language model tell it again.")
 
 
 def routes(desk: Desk) -> APIRouter:
@@ -38,7 +39,12 @@ def routes(desk: Desk) -> APIRouter:
         With `stream` or `Accept: text/event-stream` the events are `reading`, one `answer` a
         task, and `done` with the whole; or `error` with a problem.
         """
-        steps = desk.ask(asked.question, session=asked.session, principal=who(request))
+        steps = desk.ask(
+            asked.question,
+            session=asked.session,
+            principal=who(request),
+            narrate=asked.narrate,
+        )
         if asked.stream or EVENTS in request.headers.get("accept", ""):
             return StreamingResponse(_events(steps), media_type=EVENTS)
         whole: dict[str, object] = {}

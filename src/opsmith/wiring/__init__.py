@@ -68,7 +68,7 @@ def check_up(settings: Settings) -> Checkup:
     from opsmith.flows.checkup import check_up as check_machine
     from opsmith.wiring.confinement import sandbox_finding
     from opsmith.wiring.ledger import ledger_probes
-    from opsmith.wiring.llm import probes as model_probes
+    from opsmith.wiring.models import probes as model_probes
     from opsmith.wiring.queue import queue_probes
     from opsmith.wiring.sources import probes
 

@@ -54,6 +54,7 @@ class AskSources:
     bundle: a recorded incident, instead of everything that is live. prometheus: a server's
     address, None for the one of the settings. inventory, schemas, repo, catalogue: files and
     folders that beat those of the settings. columns: how wide plots may be.
+    narrate: whether the language model tells the answers again, marked.
     """
 
     bundle: Path | None = None
@@ -64,6 +65,7 @@ class AskSources:
     catalogue: Path | None = None
     zone: str | None = None
     columns: int = 80
+    narrate: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from opsmith.settings import Settings
 from opsmith.wiring.act import desk as act_desk
 from opsmith.wiring.act import now
 from opsmith.wiring.desk import Desk
+from opsmith.wiring.llm import Inference
 from opsmith.wiring.queue import LEASE, open_queue
 from opsmith.wiring.task_kinds import kinds
 
@@ -55,7 +56,9 @@ async def work(settings: Settings, wish: Wish, *, stop: asyncio.Event) -> None:
         await stack.enter_async_context(aclosing(queue))
         await queue.depth()
         house = await stack.enter_async_context(act_desk(settings))
-        questions = await stack.enter_async_context(aclosing(Desk(settings, house.ledger)))
+        inference = await stack.enter_async_context(aclosing(Inference(settings)))
+        desk = Desk(settings, house.ledger, inference)
+        questions = await stack.enter_async_context(aclosing(desk))
         roots = (settings.data_dir, *wish.bundles)
         worker = Worker(
             queue,

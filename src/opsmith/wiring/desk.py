@@ -22,6 +22,7 @@ from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
 from opsmith.wiring.ask import Asker, AskSources, said_of
 from opsmith.wiring.intent import keep_fresh
+from opsmith.wiring.llm import Inference
 from opsmith.wiring.sessions import Conversation, new_session
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Told:
 class Desk:
     """Answers over one ledger; the sources are opened with the first question."""
 
-    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+    def __init__(self, settings: Settings, ledger: Ledger, inference: Inference) -> None:
+        self._inference = inference
         self._settings = settings
         self._ledger = ledger
         self._asker: Asker | None = None
@@ -62,19 +64,28 @@ class Desk:
             await self._asker.__aexit__(None, None, None)
 
     async def ask(
-        self, question: str, *, session: str, principal: Principal, timeout_s: float = TIMEOUT_S
+        self,
+        question: str,
+        *,
+        session: str,
+        principal: Principal,
+        narrate: bool = False,
+        timeout_s: float = TIMEOUT_S,
     ) -> AsyncIterator[Told]:
         """How the question is read, each answer as it is found, and the whole at the end.
 
         The turn is on the ledger before `done` is told.
+        narrate: the language model tells the answers again.
         Raises `NotFound` for a session of another tenant or of none, `Unreachable` after
-        `timeout_s`.
+        `timeout_s`, `NoModel` when nobody is there to narrate.
         """
+        if narrate:
+            self._inference.gateway()
         opened = await self._session(session, principal)
         talk = Conversation(await self._sources(), opened, principal)
         began, ends = datetime.now(UTC), monotonic() + timeout_s
         async with self._places:
-            steps = self._steps(talk, question, began)
+            steps = self._steps(talk, question, began, narrate=narrate)
             try:
                 while True:
                     left = max(0.0, ends - monotonic())
@@ -103,7 +114,7 @@ class Desk:
         await self._ledger.append([entry], durable=False)
 
     async def _steps(
-        self, talk: Conversation, question: str, began: datetime
+        self, talk: Conversation, question: str, began: datetime, *, narrate: bool
     ) -> AsyncGenerator[Told, None]:
         reading, after = await talk.asker.read(question, talk.state)
         yield Told(kind="reading", body=_reading(reading))
@@ -112,12 +123,14 @@ class Desk:
             async for one in talk.asker.answers(question, reading):
                 answers.append(one)
                 yield Told(kind="answer", body=answer_json(one))
+        language, told = language_of(question), tuple(answers)
         reply = Reply(
-            language=language_of(question),
+            language=language,
             reading=reading,
-            answers=await talk.asker.narrated(tuple(answers), language_of(question)),
+            answers=await talk.asker.narrated(told, language) if narrate else told,
             said=said_of(reading),
         )
+        talk.asker.warnings.clear()  # they are for a terminal
         await talk.keep_reply(question, began, reply, after.heard(reply.said))
         yield Told(kind="done", body={"session": talk.session.name, **as_json(reply)})
 
@@ -131,7 +144,9 @@ class Desk:
     async def _sources(self) -> Asker:
         async with self._opening:
             if self._asker is None:
-                asker = Asker(self._settings, AskSources(), ledger=self._ledger)
+                asker = Asker(
+                    self._settings, AskSources(), ledger=self._ledger, model=self._inference
+                )
                 self._asker = await asker.__aenter__()
                 self._fresh = asyncio.create_task(keep_fresh(self._settings, self._swapped))
             return self._asker

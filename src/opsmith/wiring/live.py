@@ -81,7 +81,7 @@ class App:
         self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
         self.inference = Inference(settings)
-        self.desk = Desk(settings, self._ledger)
+        self.desk = Desk(settings, self._ledger, self.inference)
         self._placing = Placing(self._place, troubles=self._troubles)
         self.inbox = Inbox(self._ledger, tell=self._placing.tell)
         self._stream = consumer(
@@ -243,6 +243,7 @@ class App:
             self._own.refits.labels(outcome).set(count)
         self._own.failed_looks.set(self.watch.failed_looks)
         self.signs.count(self._own)
+        self.inference.count(self._own.model)
         self._own.troubles.set(len(await self.troubles()))
         return generate_latest(self._own.registry)
 

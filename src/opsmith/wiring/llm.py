@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from time import monotonic
-from urllib.parse import urlsplit
 
-from opsmith.errors import AskError, BadInput, OpsmithError
+from opsmith.errors import AskError
 from opsmith.flows.infer.gateway import LONGEST_PROMPT, Gateway, Started
 from opsmith.flows.infer.turns import Caller
 from opsmith.nouns.redaction import redact, redact_name
 from opsmith.nouns.session import Principal
-from opsmith.seams.llm import Completion, LanguageModel, Prompt
+from opsmith.seams.llm import Completion, Pieces, Prompt
 from opsmith.settings import Settings
+from opsmith.wiring.models import ADDRESSES, choice, opened, places
+from opsmith.wiring.own_metrics import ModelMetrics
 
 __all__ = ["LONGEST_PROMPT"]
-
-CHOICE = "model.json"
-# Where GGUF files are looked for beside the chosen one.
-FOLDER = "models"
-OLLAMA_PORT = 11434
-_SCHEMES = "ollama://HOST:PORT, http://HOST:PORT/v1 or the path of a GGUF file"
 
 
 class NoModel(AskError):
@@ -33,27 +27,6 @@ class NoModel(AskError):
 
     exit_code = 1
     http_status = 501
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which model is asked. url: as in `OPSMITH_LLM_URL`; model: its name there, or empty."""
-
-    url: str
-    model: str = ""
-
-    @property
-    def kind(self) -> str:
-        """`ollama`, `openai` or `gguf`. Raises `BadInput` for what is none of them."""
-        parts, port = urlsplit(self.url), _port(self.url)
-        if parts.scheme in {"ollama", "ollama+https"} and parts.hostname:
-            return "ollama"
-        if parts.scheme in {"http", "https"} and parts.hostname:
-            bare = parts.path in {"", "/"}
-            return "ollama" if bare and port == OLLAMA_PORT else "openai"
-        if parts.scheme in {"", "file"} and parts.path:
-            return "gguf"
-        raise BadInput(f"{redact(self.url[:200])!r} is no model.", hint=f"Give {_SCHEMES}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,63 +52,6 @@ class Told:
     body: dict[str, object]
 
 
-def choice(settings: Settings) -> Choice | None:
-    """Which model is chosen, by the environment or else by `use`; None for none."""
-    if settings.llm_url:
-        return Choice(url=settings.llm_url, model=settings.llm_model)
-    try:
-        told = json.loads((settings.data_dir / CHOICE).read_text(encoding="utf-8"))
-        return Choice(url=str(told["url"]), model=settings.llm_model or str(told["model"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(
-            f"{settings.data_dir / CHOICE} cannot be read.", hint="Run `opsmith model use`."
-        ) from error
-
-
-def use(settings: Settings, url: str, model: str) -> Choice:
-    """Choose a model for the times when the environment names none; it is not asked yet."""
-    path = Path(url)
-    chosen = Choice(url=str(path.resolve()) if path.is_file() else url, model=model)
-    if redact_name(chosen.url) != chosen.url:
-        raise BadInput("The address holds a password.", hint="Put the key in OPSMITH_LLM_KEY.")
-    opened(settings, chosen)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    target = settings.data_dir / CHOICE
-    fresh = target.with_suffix(".new")
-    fresh.write_text(json.dumps({"url": chosen.url, "model": chosen.model}), encoding="utf-8")
-    fresh.replace(target)
-    return chosen
-
-
-def opened(settings: Settings, chosen: Choice) -> LanguageModel:
-    """The backend of a choice. Raises `BadInput` and `MissingExtra`; asks nothing yet."""
-    key = settings.llm_key
-    if chosen.kind == "gguf":
-        from opsmith.backends.llm.embedded import LlamaModel
-
-        return LlamaModel(
-            Path(urlsplit(chosen.url).path if chosen.url.startswith("file:") else chosen.url),
-            context=settings.llm_context,
-            at_once=_places(settings, chosen),
-            threads=settings.llm_threads,
-        )
-    if chosen.kind == "ollama":
-        from opsmith.backends.llm.ollama import DEFAULT_MODEL, OllamaModel
-
-        return OllamaModel(
-            _over_http(chosen.url),
-            model=chosen.model or DEFAULT_MODEL,
-            key=key,
-            context=settings.llm_context,
-            keep_alive=settings.llm_keep_alive,
-        )
-    from opsmith.backends.llm.openai import OpenAiModel
-
-    return OpenAiModel(chosen.url, model=chosen.model, key=key)
-
-
 def open_gateway(settings: Settings) -> Gateway | None:
     """The gateway to the chosen model, None when none is chosen. Close it when done."""
     chosen = choice(settings)
@@ -143,8 +59,8 @@ def open_gateway(settings: Settings) -> Gateway | None:
         return None
     backend = opened(settings, chosen)
     name = redact_name(chosen.url)
-    places = _places(settings, chosen)
-    return Gateway(backend, name=name, places=places, clock=monotonic)
+    at_once = places(settings, chosen)
+    return Gateway(backend, name=name, places=at_once, clock=monotonic)
 
 
 class Inference:
@@ -159,8 +75,22 @@ class Inference:
         if self._gateway is None:
             self._gateway = open_gateway(self._settings)
         if self._gateway is None:
-            raise NoModel(hint=f"Set OPSMITH_LLM_URL, or `opsmith model use` {_SCHEMES}.")
+            raise NoModel(hint=f"Set OPSMITH_LLM_URL, or `opsmith model use` {ADDRESSES}.")
         return self._gateway
+
+    async def complete(self, prompt: Prompt, *, within: timedelta) -> Completion:
+        """See `seams.llm`; for what the house itself asks. Raises `NoModel` too."""
+        return await self.gateway().complete(prompt, within=within)
+
+    async def stream(self, prompt: Prompt, *, within: timedelta) -> Pieces:
+        """See `seams.llm`."""
+        async with aclosing(self.gateway().stream(prompt, within=within)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def models(self) -> tuple[str, ...]:
+        """See `seams.llm`."""
+        return await self.gateway().models()
 
     async def infer(self, asked: Asked, *, principal: Principal) -> dict[str, object]:
         """The whole answer as JSON. Raises as the seam does, `TooMany` and `NoModel`."""
@@ -183,6 +113,17 @@ class Inference:
                 else:
                     yield Told(kind="done", body=_body(step, asked))
 
+    def count(self, own: ModelMetrics) -> None:
+        """Put what was asked so far into the numbers of the house."""
+        if self._gateway is None:
+            return
+        for outcome, number in self._gateway.outcomes.items():
+            own.prompts.labels(outcome).set(number)
+        own.tokens.set(self._gateway.answer_tokens)
+        own.running.set(self._gateway.turns.running)
+        own.waiting.set(self._gateway.turns.waiting)
+        own.left_alone.set(self._gateway.breaker.state == "open")
+
     async def aclose(self) -> None:
         """Let go of the backend."""
         if self._gateway is not None:
@@ -190,6 +131,18 @@ class Inference:
 
     def _within(self, asked: Asked) -> timedelta:
         return timedelta(seconds=asked.timeout_s or self._settings.llm_timeout_s)
+
+
+@asynccontextmanager
+async def teller(settings: Settings, *, wanted: bool) -> AsyncIterator[Inference | None]:
+    """Who tells answers again where that is wanted, else None. Raises `NoModel`."""
+    if not wanted:
+        yield None
+        return
+    inference = Inference(settings)
+    inference.gateway()
+    async with aclosing(inference):
+        yield inference
 
 
 def _prompt(asked: Asked) -> Prompt:
@@ -223,63 +176,6 @@ def _body(completion: Completion, asked: Asked) -> dict[str, object]:
         },
         "redacted": redact(asked.prompt) != asked.prompt,
     }
-
-
-def _places(settings: Settings, chosen: Choice) -> int:
-    """Prompts at once: each needs a context of its own, and a file has this machine alone."""
-    return settings.llm_at_once or (1 if chosen.kind == "gguf" else 4)
-
-
-def _port(url: str) -> int | None:
-    try:
-        return urlsplit(url).port
-    except ValueError as error:
-        raise BadInput(f"{redact(url[:200])!r} has no usable port.") from error
-
-
-def _over_http(url: str) -> str:
-    """The HTTP address of an Ollama URL; its own port when none is given."""
-    address = url.replace("ollama+https://", "https://", 1).replace("ollama://", "http://", 1)
-    return address if _port(address) else f"{address.rstrip('/')}:{OLLAMA_PORT}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """What there is to choose from. files: GGUF files of the data folder."""
-
-    chosen: Choice | None
-    names: tuple[str, ...]
-    files: tuple[Path, ...]
-    fault: str = ""
-
-
-async def listed(settings: Settings) -> Listed:
-    """The chosen model with what its server offers, and the files beside it."""
-    files = tuple(sorted((settings.data_dir / FOLDER).glob("*.gguf")))
-    chosen = choice(settings)
-    if chosen is None:
-        return Listed(chosen=None, names=(), files=files)
-    names: tuple[str, ...] = ()
-    fault = ""
-    try:
-        async with aclosing(opened(settings, chosen)) as backend:
-            names = await backend.models()
-    except OpsmithError as error:
-        fault = str(error)
-    return Listed(chosen=chosen, names=names, files=files, fault=fault)
-
-
-def probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """A small question to the chosen model's server, by the name of the model; none is asked."""
-    chosen = choice(settings)
-    if chosen is None:
-        return {}
-
-    async def ask() -> None:
-        async with aclosing(opened(settings, chosen)) as backend:
-            await backend.models()
-
-    return {f"model {chosen.model}".strip(): ask}
 
 
 async def tried(settings: Settings) -> Completion:

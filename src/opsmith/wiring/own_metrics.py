@@ -39,6 +39,7 @@ class OwnMetrics:
         self.signs = self._gauge(
             "opsmith_standing_signs", "Anomalies and early warnings that stand now."
         )
+        self.model = ModelMetrics(self.registry)
         self.ledger_bytes = self._gauge("opsmith_ledger_bytes", "Size of the ledger on disk.")
 
     def _counter(self, name: str, words: str) -> Counter:
@@ -46,3 +47,24 @@ class OwnMetrics:
 
     def _gauge(self, name: str, words: str) -> Gauge:
         return Gauge(name, words, registry=self.registry)
+
+
+class ModelMetrics:
+    """The gauges of the language model."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.prompts = Gauge(
+            "opsmith_model_prompts_total",
+            "Prompts to the language model by what came of them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.tokens, self.running, self.waiting, self.left_alone = (
+            Gauge(f"opsmith_model_{name}", words, registry=registry)
+            for name, words in (
+                ("answer_tokens_total", "Tokens that the language model answered."),
+                ("running", "Prompts being answered."),
+                ("waiting", "Prompts waiting their turn."),
+                ("left_alone", "1 while the model is left alone after failures."),
+            )
+        )

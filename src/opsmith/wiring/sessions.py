@@ -26,6 +26,7 @@ from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
 from opsmith.wiring.ask import Asker, AskSources, reply_to
 from opsmith.wiring.ledger import opened
+from opsmith.wiring.llm import teller
 
 T = TypeVar("T")
 _STATE: TypeAdapter[State] = TypeAdapter(State)
@@ -132,7 +133,10 @@ async def conversation(
         found = await open_session(ledger, name or new_session(datetime.now(UTC)))
         if session and found.last is None:
             raise NotFound(f"There is no session {session[:60]!r}.", hint="opsmith session list")
-        async with Asker(settings, sources, ledger=ledger) as asker:
+        async with (
+            teller(settings, wanted=sources.narrate) as model,
+            Asker(settings, sources, ledger=ledger, model=model) as asker,
+        ):
             yield Conversation(asker, found, principal)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -34,6 +35,7 @@ class Gateway:
     """A `LanguageModel` before another one; what passes it is redacted, bounded and checked.
 
     places: prompts that the backend is given at once. clock: seconds that only grow.
+    outcomes: how often prompts were `answered`, `left` by who asked, or ended with which error.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Gateway:
         self._clock = clock
         self.turns = Turns(places)
         self.breaker = Breaker(name, clock=clock)
+        self.outcomes: Counter[str] = Counter()
+        self.answer_tokens = 0
 
     async def complete(
         self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE
@@ -70,17 +74,19 @@ class Gateway:
         self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE
     ) -> AsyncGenerator[Step, None]:
         """As `stream`, with the word that a place was free first."""
-        sent = _sendable(prompt)
-        self.breaker.check()
-        began, within_s = self._clock(), within.total_seconds()
-        async with self.turns.place(caller, within_s=within_s):
-            self.breaker.check()
-            queued_s = self._clock() - began
-            yield Started(queued_s)
-            left = timedelta(seconds=max(within_s - queued_s, 0.0))
-            async with aclosing(self._watched(sent, left)) as pieces:
-                async for piece in pieces:
-                    yield _checked(piece, sent) if isinstance(piece, Completion) else piece
+        outcome = "left"
+        try:
+            async with aclosing(self._steps(prompt, within, caller)) as steps:
+                async for step in steps:
+                    if isinstance(step, Completion):
+                        outcome = "answered"
+                        self.answer_tokens += step.answer_tokens
+                    yield step
+        except OpsmithError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self.outcomes[outcome] += 1
 
     async def models(self) -> tuple[str, ...]:
         """The names of the backend's models."""
@@ -96,6 +102,21 @@ class Gateway:
                 if isinstance(step, Completion):
                     return step
         raise BadAnswer("The answer was cut off.")
+
+    async def _steps(
+        self, prompt: Prompt, within: timedelta, caller: Caller
+    ) -> AsyncGenerator[Step, None]:
+        sent = _sendable(prompt)
+        self.breaker.check()
+        began, within_s = self._clock(), within.total_seconds()
+        async with self.turns.place(caller, within_s=within_s):
+            self.breaker.check()
+            queued_s = self._clock() - began
+            yield Started(queued_s)
+            left = timedelta(seconds=max(within_s - queued_s, 0.0))
+            async with aclosing(self._watched(sent, left)) as pieces:
+                async for piece in pieces:
+                    yield _checked(piece, sent) if isinstance(piece, Completion) else piece
 
     async def _watched(self, prompt: Prompt, within: timedelta) -> Pieces:
         """The backend's answer; the breaker hears what becomes of it."""
