@@ -243,6 +243,10 @@ class Watch:
             self._start_looking(part.id)
         return both
 
+    def look_again(self, name: str) -> None:
+        """Look into an incident anew, now and as evidence comes."""
+        self._start_looking(name)
+
     async def close(self) -> None:
         """Stop looking; nothing is lost, a restart looks again."""
         tasks = tuple(self._looking.values())

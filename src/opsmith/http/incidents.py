@@ -33,7 +33,7 @@ def routes(app: App, bus: Bus) -> APIRouter:
     @router.get("/incidents/{name}/report.html")
     async def report(name: str) -> FileResponse:
         """The report of the last look, one self-contained page."""
-        path = app.looks.report(app.watch.incident(name).id)
+        path = await app.looks.report(app.watch.incident(name).id)
         if path is None:
             raise NotFound(f"Incident {name} has no report yet.")
         return FileResponse(path, media_type="text/html")

@@ -147,6 +147,7 @@ class App:
         await self.inbox.load()
         await self._announcer.load()
         self._placing.start()
+        await self._look_at_the_untold()
         self._troubles.keep_doing("watch", self._tick, every_s=TICK_S)
         if self._alerts is not None:
             self._troubles.keep_doing("alertmanager", self._reconcile, every_s=TICK_S)
@@ -279,6 +280,12 @@ class App:
             await self._place(lost)
         await self.watch.tick()
         await self.lessons.consider(self.watch.incidents())
+
+    async def _look_at_the_untold(self) -> None:
+        """Look again into what has a verdict and, its process having ended then, no report."""
+        for incident in self.watch.incidents():
+            if incident.firing and incident.verdict and not await self.looks.report(incident.id):
+                self.watch.look_again(incident.id)
 
     async def _reconcile(self) -> None:
         """Make up for notifications that were missed."""

@@ -14,6 +14,7 @@ from opsmith.errors import OpsmithError
 from opsmith.flows.capture import Sources, capture
 from opsmith.flows.investigate import Investigation, investigate
 from opsmith.flows.remember import Memory
+from opsmith.localise.fitted import Fitted
 from opsmith.localise.graph_nodes import Told
 from opsmith.nouns.diagnosis import Diagnosis, PathWeights
 from opsmith.nouns.episode import Episode
@@ -60,23 +61,30 @@ class Looks:
         self._troubles = troubles
         self._memory = memory
         self._remembering: set[asyncio.Task[None]] = set()
+        self._keeping: dict[str, asyncio.Task[None]] = {}
         self.know: Callable[[Topology], None] = lambda _: None
         self.like: Callable[[Incident], tuple[Incident, ...]] = lambda _: ()
         self.done = 0
         self.seconds = 0.0
 
-    def report(self, name: str) -> Path | None:
-        """Where the report of an incident lies. name: the id of an incident that is known."""
+    async def report(self, name: str) -> Path | None:
+        """Where the report of an incident lies, once the last look's is written.
+
+        name: the id of an incident that is known.
+        """
+        await self._kept(name)
         path = self._folder / name / "report.html"
         return path if path.exists() else None
 
     async def close(self) -> None:
-        """Wait for what is still being written to the graph."""
-        await asyncio.gather(*self._remembering, return_exceptions=True)
+        """Wait for what is still being written to disk and to the graph."""
+        writing = (*self._keeping.values(), *self._remembering)
+        await asyncio.gather(*writing, return_exceptions=True)
 
     async def __call__(self, incident: Incident) -> Verdict:
-        """Gather what is known, keep it as a bundle, investigate it, keep the report."""
+        """Gather what is known, keep it as a bundle, investigate it; the report comes behind."""
         began = now()
+        await self._kept(incident.id)  # the last look's digests are of the bundle that lies there
         folder = self._folder / incident.id
         members = (self._episode(member.fingerprint) for member in incident.members)
         lost = await capture(
@@ -97,16 +105,35 @@ class Looks:
             seen_before=partial(self._seen_before, incident),
         )
         self.know(found.recording.topology)
-        await asyncio.to_thread(_keep_report, folder, found.report)
-        look = await asyncio.to_thread(look_of, folder, found, fitted=fitted, top=TOP, at=began)
-        await self._ledger.append([of_look(look)], durable=False)
         self.done += 1
         self.seconds += (now() - began).total_seconds()
+        keeping = self._keep(folder, found, fitted=fitted, at=began)
+        self._keeping[incident.id] = asyncio.create_task(keeping)
         self._remember_aside(incident, found)
         await asyncio.to_thread(give_back)
         return verdict(
             found.diagnosis, rejected=incident.rejected, sentence=found.sentence, at=now()
         )
+
+    async def _kept(self, name: str) -> None:
+        """Wait until the report of an incident's last look is written."""
+        if (task := self._keeping.get(name)) is not None:
+            await asyncio.shield(task)
+
+    async def _keep(
+        self, folder: Path, found: Investigation, *, fitted: Fitted, at: datetime
+    ) -> None:
+        """Write the report and what it was made from; the verdict waits for neither."""
+        try:
+            await asyncio.to_thread(_keep_report, folder, found.report)
+            look = await asyncio.to_thread(look_of, folder, found, fitted=fitted, top=TOP, at=at)
+            await self._ledger.append([of_look(look)], durable=False)
+        except (OpsmithError, OSError) as error:
+            self._troubles.note("reports", str(error))
+        else:
+            self._troubles.note("reports", "")
+        finally:
+            self._keeping.pop(folder.name, None)
 
     def _remember_aside(self, incident: Incident, found: Investigation) -> None:
         task = asyncio.create_task(self._remember(incident, found))
