@@ -224,3 +224,21 @@ def test_runbooks_are_listed_and_checked(house: Path) -> None:
 def test_planning_an_incident_that_is_not_there_is_said() -> None:
     assert "no incident" in typed("plan", "20260101-000000-abcdef").stderr
     assert typed("plan", "config.set", "service:cart").exit_code == 2
+
+
+def test_several_targets_go_in_waves_and_need_a_check(house: Path) -> None:
+    words = ("config.set", "service:cart", "key=POOL", "value=80", "--also", "service:pay")
+    bare = typed("plan", *words, "--why", "x")
+    check = ("--check", "expression_quiet=up == 0")
+    ramp = ("config.set", "service:cart", "key=POOL", "--ramp", "value=50,60,70", *check)
+
+    made = json.loads(typed("plan", *ramp, "--why", "x", "-o", "json").stdout)
+    shown = typed("plans", "show", made["id"]).stdout
+
+    assert bare.exit_code == 2
+    assert "--check" in bare.stderr
+    assert made["waves"] == [1, 2]
+    assert [one["values"]["value"] for one in made["steps"]] == ["50", "60", "70"]
+    assert "in waves of 1, 2 steps" in shown
+    assert typed("plan", *words, "--why", "x", "--check", "vibes=good").exit_code == 2
+    assert house.exists()

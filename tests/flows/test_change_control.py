@@ -26,14 +26,17 @@ from opsmith.nouns.plan import (
     NeedsApproval,
     Order,
     Outcome,
+    Plan,
     PlanState,
+    Step,
 )
 from opsmith.nouns.record import Entry, Record
 from opsmith.nouns.session import Principal, Role
 from opsmith.nouns.task import Risk
 from opsmith.plan.policy import Policy, policy_from
+from opsmith.plan.waves import widening
 from opsmith.seams.ledger import Seen, Wanted
-from opsmith.testing.acting import DialReach, HandClock, OneWay, TurnDial
+from opsmith.testing.acting import NOON, DialReach, HandClock, OneWay, TurnDial
 from opsmith.testing.ledger import MemoryLedger
 
 ADA, BOB = Principal(name="ada"), Principal(name="bob")
@@ -108,6 +111,16 @@ class House:
 
     async def _sleep(self, seconds: float) -> None:
         self.clock.passes(seconds)
+
+    async def ramp(self, name: str, *values: int, waves: tuple[int, ...]) -> str:
+        orders = tuple(
+            Order(action="dial.turn", target=Entity.service(name), values={"to": to})
+            for to in values
+        )
+        proposal = Proposal(orders=orders, why="widen", checks=(CHECK,), waves=waves)
+        plan = (await self.control.propose(proposal, by=ADA)).plan.id
+        await self.control.approve(plan, by=ADA)
+        return plan
 
     async def propose(self, **turns: int) -> Dossier:
         orders = tuple(
@@ -418,6 +431,76 @@ async def test_what_did_not_help_is_undone(looks: list[bool], state: PlanState, 
     assert outcome.state is state
     assert says in outcome.says
     assert house.dials.dials["cart"] == (3 if state is PlanState.DONE else 1)
+
+
+async def test_a_weight_is_widened_wave_by_wave_while_the_checks_hold() -> None:
+    house = House()
+
+    outcome = await house.run(await house.ramp("cart", 5, 25, 100, waves=(1, 2)))
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.DONE
+    assert house.dials.dials["cart"] == 100
+    assert house.dials.turns == 3
+
+
+async def test_a_regression_after_the_canary_undoes_it_and_widens_nothing() -> None:
+    house = House()
+    house.quiet = [False]
+
+    outcome = await house.run(await house.ramp("cart", 5, 25, 100, waves=(1, 2)))
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert "the next wave is not begun" in outcome.says
+    assert house.dials.dials["cart"] == 1
+    assert house.dials.turns == 2
+
+
+async def test_a_later_wave_that_fails_takes_all_of_them_back() -> None:
+    house = House()
+    name = await house.ramp("cart", 5, 25, 100, waves=(1, 1, 1))
+    house.quiet = [True] * 12 + [False]
+
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert house.dials.dials["cart"] == 1
+
+
+async def test_somebody_else_turning_between_waves_stops_them() -> None:
+    house = House()
+    name = await house.ramp("cart", 5, 25, waves=(1, 1))
+
+    async def meddle(seconds: float) -> None:
+        house.clock.passes(seconds)
+        house.dials.dials["cart"] = 77
+
+    house.control._watcher = Watcher(  # noqa: SLF001 - time in which somebody meddles
+        probe=house._probe,  # noqa: SLF001
+        clock=lambda: house.clock.now,
+        sleep=meddle,
+    )
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert "has changed" in outcome.says
+
+
+def test_waves_cover_each_step_once() -> None:
+    step = Step(
+        order=Order(action="dial.turn", target=Entity.service("cart")),
+        risk=Risk.CHANGE,
+        resource="cart",
+        version="1",
+        preview="",
+    )
+    for waves in ((1,), (1, 2), (2, 0), (3, -1)):
+        with pytest.raises(BadInput, match="waves"):
+            Plan(steps=(step, step), why="w", made_at=NOON, made_by="ada", waves=waves)
+    assert widening(7) == (1, 2, 4)
+    assert widening(1) == (1,)
 
 
 async def test_a_plan_that_is_done_can_be_taken_back_once() -> None:

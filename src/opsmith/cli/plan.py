@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from opsmith.wiring.act import ChangeControl
 
 T = TypeVar("T")
+_CHECK = (
+    "What must come true and stay so after each wave: expression_quiet=PROMQL,"
+    " within_forecast=PROMQL, http_ok=URL."
+)
 
 
 @click.command()
@@ -33,20 +37,28 @@ T = TypeVar("T")
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--why", default="", help="The reason for an action; it stands on the ledger.")
 @click.option("--incident", default="", metavar="ID", help="The incident that an action answers.")
+@click.option("--also", multiple=True, metavar="TYPE:NAME", help="Further targets, in waves.")
+@click.option("--ramp", default="", metavar="NAME=V1,V2,…", help="One step a value, in waves.")
+@click.option("--check", "checks", multiple=True, metavar="KIND=SUBJECT", help=_CHECK)
 @output_option
-def plan(
+def plan(  # noqa: PLR0913 - what a person may type
     *,
     what: str,
     target: str | None,
     values: tuple[str, ...],
     why: str,
     incident: str,
+    also: tuple[str, ...],
+    ramp: str,
+    checks: tuple[str, ...],
     output: str,
 ) -> None:
     """Rehearse a change and say what policy wants; nothing is changed.
 
     Give an incident, to which the fitting runbook is applied, or an action with its target; see
-    `opsmith actions` and `opsmith runbook list`. Exit code 4 when policy refuses it.
+    `opsmith actions` and `opsmith runbook list`. Several targets or values go in waves: one, two,
+    four and so on, with the checks watched between, and all undone when one does not hold.
+    Exit code 4 when policy refuses it.
     """
     from opsmith import settings
     from opsmith.wiring import act
@@ -58,7 +70,8 @@ def plan(
     elif not why.strip():
         raise click.UsageError("An action needs --why; it stands on the ledger.")
     else:
-        wanted = act.proposal(what, target, values, why=why, incident=incident)
+        widening = act.Widening(also=also, ramp=ramp, checks=checks)
+        wanted = act.proposal(what, target, values, why=why, incident=incident, widening=widening)
         dossier = _controlled(lambda control: control.propose(wanted, by=os_user()))
     _say_dossier(dossier, output)
     if isinstance(dossier.judgement, Denied):
@@ -210,6 +223,10 @@ def _say_dossier(dossier: Dossier, output: str, acts: tuple[Act, ...] = ()) -> N
         back = f"  (cannot be undone: {step.irreversible})" if step.irreversible else ""
         click.echo(f"  {number}. {step.order.action} on {step.order.target}  [{step.risk}]{back}")
         click.echo(f"     {step.preview}")
+    if made.waves:
+        click.echo(f"  in waves of {', '.join(map(str, made.waves))} steps, checked between:")
+    for one in made.checks:
+        click.echo(f"  {one.kind} {one.subject}, within {one.within_s:g} s for {one.holds_s:g} s")
     for act in acts:
         click.echo(f"  step {act.number + 1} {act.state}: {act.says}")
     for given in dossier.approvals:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 from opsmith.errors import OpsmithError
-from opsmith.execute.action import Action, Preview, World
+from opsmith.execute.action import Action, Finding, Preview, World
 from opsmith.execute.registry import Registry
 from opsmith.execute.resources import hold, let_go
 from opsmith.nouns.plan import Act, ActState, ApprovedPlan, Outcome, Plan, PlanState, Step
@@ -32,7 +34,8 @@ class Site:
     """What steps are carried out with.
 
     note: puts the state of a step on the ledger, durably; when it fails, nothing is done.
-    clock: the time, UTC-aware.
+    clock: the time, UTC-aware. between: watches the plan's checks after a wave that others
+    follow.
     """
 
     actions: Registry
@@ -40,6 +43,7 @@ class Site:
     ledger: Ledger
     note: Note
     clock: Callable[[], datetime]
+    between: Callable[[], Awaitable[Finding]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,8 @@ async def _take_all(plan: Plan, held: list[str], site: Site) -> str:
     Gives why not, empty when all are held.
     """
     deadlines = sum(site.actions.get(one.order.action).spec.deadline_s for one in plan.steps)
-    lease = LEASE_SLACK + timedelta(seconds=LEASE_DEADLINES * deadlines)
+    watching = max((one.within_s + one.holds_s for one in plan.checks), default=0.0)
+    lease = LEASE_SLACK + timedelta(seconds=LEASE_DEADLINES * deadlines + watching)
     for key in sorted(frozenset[str]().union(*(step.keys for step in plan.steps))):
         holder = await hold(site.ledger, key, plan=plan.id, now=site.clock(), lease=lease)
         if holder is not None:
@@ -108,41 +113,78 @@ async def _take_all(plan: Plan, held: list[str], site: Site) -> str:
 
 
 async def _steps(approved: ApprovedPlan, site: Site) -> Outcome:
-    done: list[_Begun] = []
-    for number, step in enumerate(approved.plan.steps):
-        begun, trouble = await _one(approved.plan.id, number, step, site)
+    """Step by step, and wave by wave: what a wave breaks is undone before the next begins."""
+    plan, done = approved.plan, list[_Begun]()
+    ends = frozenset(accumulate(plan.waves[:-1]))
+    moved: dict[str, str] = {}
+    for number, step in enumerate(plan.steps):
+        trouble = await _between(plan, site) if number in ends else ""
+        if trouble:
+            return await _stop(plan, done, f"After step {number}: {trouble}", site)
+        begun, trouble = await _one(plan, number, moved.get(step.resource, step.version), site)
         if begun is not None:
             done.append(begun)
         if trouble:
-            return await _stop(approved.plan, done, f"Step {number + 1}: {trouble}", site)
+            return await _stop(plan, done, f"Step {number + 1}: {trouble}", site)
+        await _follow(plan, number, moved, site)
     acts = tuple(begun.act for begun in done)
     says = f"{len(acts)} of {len(acts)} steps done and verified."
-    return Outcome(plan=approved.plan.id, state=PlanState.DONE, says=says, acts=acts)
+    return Outcome(plan=plan.id, state=PlanState.DONE, says=says, acts=acts)
 
 
-async def _one(plan: str, number: int, step: Step, site: Site) -> tuple[_Begun | None, str]:
-    """One step: (what was begun, what went wrong); not begun when it is not as it was planned."""
+async def _between(plan: Plan, site: Site) -> str:
+    """Hold on to what is held while the checks are watched; why not to go on, or nothing."""
+    finding = await site.between()
+    if not finding.holds:
+        return f"{finding.says}; the next wave is not begun."
+    return await _take_all(plan, [], site)
+
+
+async def _follow(plan: Plan, number: int, moved: dict[str, str], site: Site) -> None:
+    """A later step on the same resource starts from what this one left, not from the plan."""
+    resource = plan.steps[number].resource
+    later = next((one for one in plan.steps[number + 1 :] if one.resource == resource), None)
+    if later is None:
+        return
+    action = site.actions.get(later.order.action)
+    with suppress(OpsmithError, TimeoutError):  # the step itself looks again, and says so
+        async with asyncio.timeout(action.spec.deadline_s):
+            moved[resource] = (await action.dry_run(later.order, site.world)).version
+
+
+async def _one(plan: Plan, number: int, version: str, site: Site) -> tuple[_Begun | None, str]:
+    """One step: (what was begun, what went wrong); not begun when it is not as it was planned.
+
+    version: what its target must be like.
+    """
+    step = plan.steps[number]
     action = site.actions.checked(step.order)
     within = action.spec.deadline_s
     try:
         async with asyncio.timeout(within):
-            preview = replace(await action.dry_run(step.order, site.world), plan=plan)
+            preview = replace(await action.dry_run(step.order, site.world), plan=plan.id)
     except (OpsmithError, TimeoutError) as error:
         return None, _said(error)
-    if preview.version != step.version:
+    if preview.version != version:
         return None, f"{step.order.target} has changed since the plan was made; plan again."
-    act = Act(
-        plan=plan, number=number, order=step.order, state=ActState.STARTED, before=preview.before
-    )
-    await site.note(act)
-    begun = _Begun(action=action, step=step, preview=preview, act=act)
+    begun = _Begun(action=action, step=step, preview=preview, act=_started(plan, number, preview))
+    await site.note(begun.act)
     try:
         async with asyncio.timeout(within):
             says = await action.apply(step.order, preview, site.world)
     except (OpsmithError, TimeoutError) as error:
         return await _kept(begun, ActState.FAILED, _said(error), site), _said(error)
-    begun = await _kept(begun, ActState.APPLIED, says, site)
-    return await _verified(begun, site)
+    return await _verified(await _kept(begun, ActState.APPLIED, says, site), site)
+
+
+def _started(plan: Plan, number: int, preview: Preview) -> Act:
+    return Act(
+        plan=plan.id,
+        number=number,
+        order=plan.steps[number].order,
+        state=ActState.STARTED,
+        before=preview.before,
+    )
 
 
 async def _verified(begun: _Begun, site: Site) -> tuple[_Begun, str]:

@@ -47,12 +47,16 @@ MOST_SHOWN = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """What somebody wants done, and why. checks: how it is told whether it helped."""
+    """What somebody wants done, and why. checks: how it is told whether it helped.
+
+    waves: how many orders go before the checks are watched each time; empty for all at once.
+    """
 
     orders: tuple[Order, ...]
     why: str
     incident: str = ""
     checks: tuple[Check, ...] = ()
+    waves: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,7 @@ class ChangeControl:
             tenant=by.tenant,
             incident=proposal.incident,
             checks=proposal.checks,
+            waves=proposal.waves,
         )
         owners = sorted({owner for _, owner in steps if owner})
         judgement = _owned(owners) if owners else await self._judge(plan, by, clock)
@@ -207,7 +212,9 @@ class ChangeControl:
             return Denied(rule="approvals", reason="Somebody else has just used this plan.")
         except OpsmithError as error:
             return Denied(rule="ledger", reason=str(error))
-        outcome = await self._checked(await carry_out(approved, self._site(by)), approved.plan, by)
+        outcome = await self._checked(
+            await carry_out(approved, self._site(by, approved.plan)), approved.plan, by
+        )
         await self._end(running, outcome, by=by, seen=kept.seq)
         return outcome
 
@@ -225,7 +232,9 @@ class ChangeControl:
         acts = await self.acts(name)
         taken = replace(dossier, notes=(*dossier.notes, f"{by.name} takes it back"))
         kept = await self._keep(taken, by=by, seen=record.seq)
-        outcome = await take_back(dossier.plan, acts, self._site(by), why=f"{by.name} asked.")
+        outcome = await take_back(
+            dossier.plan, acts, self._site(by, dossier.plan), why=f"{by.name} asked."
+        )
         await self._end(taken, outcome, by=by, seen=kept.seq)
         return outcome
 
@@ -265,7 +274,7 @@ class ChangeControl:
         if finding.holds:
             return replace(outcome, says=f"{outcome.says} It helped: {finding.says}.")
         why = f"It did not help: {finding.says}."
-        return await take_back(plan, outcome.acts, self._site(by), why=why)
+        return await take_back(plan, outcome.acts, self._site(by, plan), why=why)
 
     async def _end(self, dossier: Dossier, outcome: Outcome, *, by: Principal, seen: int) -> None:
         """The plan's last state, and what it says of its classes of actions, in one write."""
@@ -317,7 +326,7 @@ class ChangeControl:
                 return Denied(rule=name, reason=str(error))
         return None
 
-    def _site(self, by: Principal) -> Site:
+    def _site(self, by: Principal, plan: Plan) -> Site:
         async def note(act: Act) -> None:
             now = self._guards.clock().now
             entry = of_act(act, at=now, principal=by.name, tenant=by.tenant)
@@ -329,6 +338,7 @@ class ChangeControl:
             ledger=self._ledger,
             note=note,
             clock=lambda: self._guards.clock().now,
+            between=lambda: settle(plan.checks, self._watcher),
         )
 
     async def _record(self, name: str) -> Record:

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from opsmith.nouns.plan import Act, Allowed, Denied, Dossier, Judgement, NeedsApproval, Outcome
+from opsmith.nouns.plan import (
+    Act,
+    Allowed,
+    Denied,
+    Dossier,
+    Judgement,
+    NeedsApproval,
+    Outcome,
+    Step,
+)
 
 
 def outcome_shape(outcome: Outcome) -> dict[str, object]:
@@ -29,19 +38,16 @@ def plan_shape(dossier: Dossier, acts: tuple[Act, ...] = ()) -> dict[str, object
         "incident": made.incident,
         "risk": made.risk,
         "judgement": judgement_shape(dossier.judgement),
-        "steps": [
+        "steps": [_step_shape(step) for step in made.steps],
+        "waves": list(made.waves),
+        "checks": [
             {
-                "action": step.order.action,
-                "target": str(step.order.target),
-                "members": [str(one) for one in step.members],
-                "values": dict(step.order.values),
-                "risk": step.risk,
-                "resource": step.resource,
-                "version": step.version,
-                "preview": step.preview,
-                "irreversible": step.irreversible,
+                "kind": one.kind,
+                "subject": one.subject,
+                "within_s": one.within_s,
+                "holds_s": one.holds_s,
             }
-            for step in made.steps
+            for one in made.checks
         ],
         "approvals": [
             {"approver": one.approver, "expires_at": one.expires_at.isoformat()}
@@ -49,6 +55,20 @@ def plan_shape(dossier: Dossier, acts: tuple[Act, ...] = ()) -> dict[str, object
         ],
         "acts": [act_shape(one) for one in acts],
         "notes": list(dossier.notes),
+    }
+
+
+def _step_shape(step: Step) -> dict[str, object]:
+    return {
+        "action": step.order.action,
+        "target": str(step.order.target),
+        "members": [str(one) for one in step.members],
+        "values": dict(step.order.values),
+        "risk": step.risk,
+        "resource": step.resource,
+        "version": step.version,
+        "preview": step.preview,
+        "irreversible": step.irreversible,
     }
 
 

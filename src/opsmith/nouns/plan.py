@@ -135,7 +135,8 @@ class Plan:
     """Steps in their order, why, and for whom.
 
     incident: id of the incident it answers, empty for none. made_at: UTC-aware.
-    Raises `BadInput` when it has no step.
+    waves: how many steps go before the checks are watched, and how many after; empty for all.
+    Raises `BadInput` when it has no step, or waves that do not cover them.
     """
 
     steps: tuple[Step, ...]
@@ -145,10 +146,13 @@ class Plan:
     tenant: str = "default"
     incident: str = ""
     checks: tuple[Check, ...] = ()
+    waves: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.steps:
             raise BadInput("A plan has at least one step.")
+        if self.waves and (sum(self.waves) != len(self.steps) or min(self.waves) < 1):
+            raise BadInput("The waves of a plan cover each of its steps once.")
         if self.made_at.tzinfo is None:
             raise BadInput("A plan says when it was made, with its time zone.")
 
@@ -324,7 +328,9 @@ def _canonical(plan: Plan) -> str:
         plan.tenant,
         plan.incident,
     ]
-    return json.dumps([steps, checks, made], ensure_ascii=True, separators=(",", ":"))
+    return json.dumps(
+        [steps, checks, made, list(plan.waves)], ensure_ascii=True, separators=(",", ":")
+    )
 
 
 def _utc(at: datetime | None) -> str:

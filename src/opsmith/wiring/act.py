@@ -26,7 +26,8 @@ from opsmith.flows.look_after import Eyes, look
 from opsmith.nouns.clock import Clock
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.episode import Episode
-from opsmith.nouns.plan import Order, Value
+from opsmith.nouns.plan import Check, CheckKind, Order, Value
+from opsmith.plan.waves import widening as widening_of
 from opsmith.seams.ledger import Ledger, Wanted
 from opsmith.seams.metrics import Metrics
 from opsmith.seams.reach import Reach
@@ -152,13 +153,60 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Widening:
+    """How an order goes over more than one target or value. also: further targets.
+
+    ramp: `NAME=V1,V2,…`, one step a value, empty for none. checks: `KIND=SUBJECT` words.
+    """
+
+    also: tuple[str, ...] = ()
+    ramp: str = ""
+    checks: tuple[str, ...] = ()
+
+
+AT_ONCE = Widening()
+
+
 def proposal(
-    action: str, target: str, assignments: Sequence[str], *, why: str, incident: str = ""
+    action: str,
+    target: str,
+    assignments: Sequence[str],
+    *,
+    why: str,
+    incident: str = "",
+    widening: Widening = AT_ONCE,
 ) -> Proposal:
-    """One order typed by hand. Raises `BadInput` for what its schema has no place for."""
+    """What somebody typed: one order, or several that go in waves with checks between.
+
+    Raises `BadInput` for what the action's schema has no place for, and for waves that nothing
+    would be checked after.
+    """
     spec = actions().get(action).spec
-    order = Order(action=action, target=Entity.parse(target), values=typed(assignments, spec=spec))
-    return Proposal(orders=(order,), why=why, incident=incident)
+    name, _, values = widening.ramp.partition("=")
+    steps = [(*assignments, f"{name}={one}") for one in values.split(",")] if values else None
+    orders = tuple(
+        Order(action=action, target=Entity.parse(one), values=typed(words, spec=spec))
+        for one in (target, *widening.also)
+        for words in steps or [tuple(assignments)]
+    )
+    checks = tuple(map(check_of, widening.checks))
+    if len(orders) > 1 and not checks:
+        raise BadInput(
+            "Several steps go one after the other, and nothing says whether the first helped.",
+            hint="Give a --check, such as --check expression_quiet='ALERTS{service=\"cart\"}'.",
+        )
+    waves = widening_of(len(orders)) if len(orders) > 1 else ()
+    return Proposal(orders=orders, why=why, incident=incident, checks=checks, waves=waves)
+
+
+def check_of(word: str) -> Check:
+    """`KIND=SUBJECT` as a check of what is so from now on. Raises `BadInput`."""
+    kind, equals, subject = word.partition("=")
+    if not equals or not subject or kind not in set(map(str, CheckKind)):
+        kinds = ", ".join(CheckKind)
+        raise BadInput(f"{word[:60]!r} is not KIND=SUBJECT with KIND in {kinds}.")
+    return Check(kind=CheckKind(kind), subject=subject, since=now())
 
 
 def typed(assignments: Sequence[str], *, spec: ActionSpec) -> Mapping[str, Value]:
