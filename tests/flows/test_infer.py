@@ -166,12 +166,15 @@ def test_only_one_probes_a_half_open_backend(clock: Clock) -> None:
         breaker.failed()
     clock.now += FIRST_REST_S
 
-    breaker.enter()
+    assert breaker.enter()
 
     with pytest.raises(Overloaded):
         breaker.enter()
-    breaker.left()
-    breaker.enter()
+    breaker.left(probe=False)
+    with pytest.raises(Overloaded):
+        breaker.enter()
+    breaker.left(probe=True)
+    assert breaker.enter()
 
 
 @pytest.mark.parametrize("mood", ["busy", "misfit"])

@@ -21,8 +21,6 @@ from opsmith.wiring.llm import LONGEST_PROMPT, Asked, Inference, Told
 EVENTS = "text/event-stream"
 LONGEST_ANSWER_TOKENS = 32_768
 LONGEST_S = 600.0
-# A comment line this often keeps proxies (60 s by default) from closing a quiet stream.
-BEAT_S = 20.0
 _ALLOWED_CONTROLS = frozenset("\n\r\t")
 
 Found = TypeVar("Found")
@@ -31,7 +29,7 @@ Found = TypeVar("Found")
 class Gone(AskError):
     """The caller left before the answer was there."""
 
-    # What nginx logs for it; nobody is left to read it.
+    # For the ledger; nobody is left to read it.
     http_status = 400
 
 

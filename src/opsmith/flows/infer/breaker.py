@@ -35,11 +35,6 @@ class Breaker:
             return "closed"
         return "open" if self._clock() < self._opens_at else "half-open"
 
-    @property
-    def probing(self) -> bool:
-        """Whether one caller is out to see if the backend works again."""
-        return self._probing
-
     def check(self) -> None:
         """Raises `Overloaded`, with the time until the next try, when nobody may pass."""
         left_s = max(self._opens_at - self._clock(), 0.0)
@@ -50,10 +45,12 @@ class Breaker:
                 retry_after_s=max(left_s, 1.0),
             )
 
-    def enter(self) -> None:
-        """Pass, and say afterwards how it went. Raises as `check` does."""
+    def enter(self) -> bool:
+        """Pass, and say afterwards how it went; whether this is the probe. Raises as `check`."""
         self.check()
-        self._probing = self.state == "half-open"
+        probe = self.state == "half-open"
+        self._probing = self._probing or probe
+        return probe
 
     def succeeded(self) -> None:
         """The backend answered, well or not to everybody's taste: it works."""
@@ -68,6 +65,6 @@ class Breaker:
         if self._failures >= FAILURES:
             self._opens_at = self._clock() + self._rest_s
 
-    def left(self) -> None:
-        """The caller went away before anything was known."""
-        self._probing = False
+    def left(self, *, probe: bool) -> None:
+        """The caller went away before anything was known; after a probe another one may try."""
+        self._probing = self._probing and not probe

@@ -120,32 +120,33 @@ class Gateway:
 
     async def _watched(self, prompt: Prompt, within: timedelta) -> Pieces:
         """The backend's answer; the breaker hears what becomes of it."""
-        self.breaker.enter()
+        probe = self.breaker.enter()
         asked, heard, judged = self._clock(), False, False
         try:
             stream = self._backend.stream(prompt, within=within)
             async with aclosing(stream) as pieces:
                 async for piece in pieces:
                     heard = True
-                    if self.breaker.probing or isinstance(piece, Completion):
+                    if probe or isinstance(piece, Completion):
                         judged = True
                         self.breaker.succeeded()
                     yield piece
         except OpsmithError as error:
             judged = True
-            self._judge(error, waited_s=self._clock() - asked, within=within, heard=heard)
+            waited_s = self._clock() - asked
+            in_time = waited_s < within.total_seconds()
+            if in_time or (not heard and waited_s >= PATIENCE_S):
+                self._judge(error, probe=probe)
+            else:  # the caller's own haste
+                self.breaker.left(probe=probe)
             raise
         finally:
             if not judged:
-                self.breaker.left()
+                self.breaker.left(probe=probe)
 
-    def _judge(
-        self, error: OpsmithError, *, waited_s: float, within: timedelta, heard: bool
-    ) -> None:
-        """Count a failure against the backend, unless the caller's own haste was the cause."""
-        hasty = waited_s >= within.total_seconds() and (heard or waited_s < PATIENCE_S)
-        if isinstance(error, Overloaded) or hasty:
-            self.breaker.left()
+    def _judge(self, error: OpsmithError, *, probe: bool) -> None:
+        if isinstance(error, Overloaded):
+            self.breaker.left(probe=probe)
         elif isinstance(error, Unreachable | BadAnswer):
             self.breaker.failed()
         else:
