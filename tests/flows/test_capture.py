@@ -1,31 +1,12 @@
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from opsmith.flows.capture import BEFORE, LONGEST, Buffer, Sources, capture
-from opsmith.nouns.entity import Entity
-from opsmith.nouns.episode import Episode, EpisodeState
-from opsmith.nouns.series import Aspect, Series
-from opsmith.nouns.signals import Alert, AlertSource, Direction
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def episode(began: datetime | None) -> Episode:
-    alert = Alert(
-        fingerprint=f"{began}",
-        name="Slow",
-        entity=Entity.service("cart"),
-        source=AlertSource.METRIC,
-        aspect=Aspect.LATENCY,
-        direction=Direction.UP,
-        metric="m",
-        severity="critical",
-        starts_at=began,
-        ends_at=None,
-    )
-    return Episode(alert=alert, state=EpisodeState.FIRING, first_seen=NOW, turns=(NOW,))
+from opsmith.nouns.series import Series
+from tests.builders.episodes import NEW_YEAR as NOW
+from tests.builders.episodes import episode
 
 
 class Asked:
@@ -65,7 +46,7 @@ async def test_what_is_asked_for_begins_before_the_first_alert_of_late(
     await capture(
         tmp_path / "bundle",
         sources=sources,
-        episodes=[episode(at) for at in began],
+        episodes=[episode(f"a{n}", began=at) for n, at in enumerate(began)],
         changes=(),
         now=NOW,
     )

@@ -1,35 +1,17 @@
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from opsmith.localise.grouping import MOST_NAMED, merged, neighbours
 from opsmith.localise.roll import Roll
 from opsmith.nouns.entity import Entity
-from opsmith.nouns.episode import Episode, EpisodeState
+from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Incident, IncidentState
-from opsmith.nouns.series import Aspect
-from opsmith.nouns.signals import Alert, AlertSource, Direction
 from opsmith.nouns.topology import Edge, EdgeKind, Topology
+from tests.builders.episodes import NEW_YEAR as NOW
+from tests.builders.episodes import episode
 
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
 NOTHING_KNOWN = neighbours(Topology())
-
-
-def episode(name: str, *, service: str = "", fires: bool = True) -> Episode:
-    alert = Alert(
-        fingerprint=name,
-        name="Slow",
-        entity=Entity.service(service or name),
-        source=AlertSource.METRIC,
-        aspect=Aspect.LATENCY,
-        direction=Direction.UP,
-        metric="m",
-        severity="critical",
-        starts_at=NOW,
-        ends_at=None if fires else NOW,
-    )
-    state = EpisodeState.FIRING if fires else EpisodeState.RESOLVED
-    return Episode(alert=alert, state=state, first_seen=NOW, turns=(NOW,))
 
 
 def taken(

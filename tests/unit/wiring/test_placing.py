@@ -1,34 +1,13 @@
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 import pytest
 
 from opsmith.errors import Unreachable
-from opsmith.nouns.entity import Entity
-from opsmith.nouns.episode import Episode, EpisodeState
-from opsmith.nouns.series import Aspect
-from opsmith.nouns.signals import Alert, AlertSource, Direction
+from opsmith.nouns.episode import Episode
 from opsmith.wiring.placing import Placing
 from opsmith.wiring.troubles import Troubles
-
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def episode(name: str) -> Episode:
-    alert = Alert(
-        fingerprint=name,
-        name="Slow",
-        entity=Entity.service("cart"),
-        source=AlertSource.METRIC,
-        aspect=Aspect.LATENCY,
-        direction=Direction.UP,
-        metric="m",
-        severity="critical",
-        starts_at=NOW,
-        ends_at=None,
-    )
-    return Episode(alert=alert, state=EpisodeState.FIRING, first_seen=NOW, turns=(NOW,))
+from tests.builders.episodes import episode
 
 
 async def test_what_could_not_be_placed_is_placed_again_in_its_order(
