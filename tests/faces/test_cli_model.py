@@ -83,6 +83,19 @@ def test_a_model_that_is_away_is_the_world() -> None:
     assert "did not answer" in run("list").output
 
 
+def test_doctor_tells_the_model_and_what_is_wrong_with_it(where: str, data_dir: Path) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = json.loads(CliRunner().invoke(opsmith, ["doctor", "-o", "json"]).stdout)
+        servers = [one for one in found["findings"] if one["area"] == "server"]
+        return [(one["name"], one["state"]) for one in servers if "model" in one["name"]]
+
+    run("use", f"{where}/v1", "--model", "scripted")
+    assert told() == [("model scripted", "ok")]
+
+    (data_dir / "model.json").write_text("[")
+    assert told() == [("model", "unreachable")]
+
+
 @pytest.mark.needs_model
 def test_a_file_is_tried_in_this_machine() -> None:
     run("use", str(weights()))

@@ -131,16 +131,23 @@ async def listed(settings: Settings) -> Listed:
 
 
 def probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """A small question to the chosen model's server, by the name of the model; none is asked."""
-    chosen = choice(settings)
-    if chosen is None:
-        return {}
+    """A small question to the chosen model's server, by the name of the model; no prompt."""
 
     async def ask() -> None:
-        async with aclosing(opened(settings, chosen)) as backend:
-            await backend.models()
+        chosen = choice(settings)
+        if chosen is not None:
+            async with aclosing(opened(settings, chosen)) as backend:
+                await backend.models()
 
-    return {f"model {chosen.model}".strip(): ask}
+    try:
+        chosen = choice(settings)
+    except BadInput:
+        return {"model": ask}  # which then says what is wrong
+    if chosen is None:
+        return {}
+    parts = urlsplit(chosen.url)
+    place = parts.netloc.rpartition("@")[2] or Path(parts.path).stem
+    return {f"model {chosen.model or place}": ask}
 
 
 def _port(url: str) -> int | None:
