@@ -48,6 +48,7 @@ from opsmith.wiring.polling import Pollers
 from opsmith.wiring.quiet import Quiet
 from opsmith.wiring.sources import open_metrics, say
 from opsmith.wiring.stream import consumer
+from opsmith.wiring.tasks import TaskDesk
 from opsmith.wiring.troubles import Troubles
 
 # Share of the 250 MB that an idle watcher may take; traces tell most.
@@ -81,6 +82,7 @@ class App:
         self._sources = self._empty_sources()
         self.quiet = Quiet(self._ledger)
         self.inference = Inference(settings)
+        self.tasks = TaskDesk(settings)
         self.desk = Desk(settings, self._ledger, self.inference)
         self._placing = Placing(self._place, troubles=self._troubles)
         self.inbox = Inbox(self._ledger, tell=self._placing.tell)
@@ -177,6 +179,7 @@ class App:
         await self._pollers.close()
         await self.looks.close()
         await self.desk.aclose()
+        await self.tasks.aclose()
         await self.inference.aclose()
         await self._graph.aclose()
         if self._metrics is not None:
