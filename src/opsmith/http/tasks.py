@@ -123,10 +123,7 @@ def routes(desk: TaskDesk) -> APIRouter:
 
     @router.get("/{name}", response_model=TaskShape)
     async def look(name: str, by: Caller, request: Request) -> Response | TaskShape:
-        """One task; with `Accept: text/event-stream` an event `task` now and after each change.
-
-        The stream ends with the task.
-        """
+        """One task; with `Accept: text/event-stream` its states as events, until it ends."""
         found = TaskShape.of(await desk.look(name, by=by))
         if EVENTS in request.headers.get("accept", ""):
             return StreamingResponse(_events(desk, name, by), media_type=EVENTS)

@@ -5,6 +5,8 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -133,4 +135,21 @@ async def test_a_full_disk_is_said_and_loses_nothing(tmp_path: Path) -> None:
     (added,) = await ledger.append([entry(2)], durable=True)
     assert added.seq == 2
     assert (await ledger.verify()).whole
+    ledger.close()
+
+
+def test_many_may_make_the_same_ledger_at_once(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def made(number: int) -> None:
+        together.wait()
+        ledger = SqliteLedger(tmp_path / "l.db")
+        asyncio.run(ledger.append([entry(number)], durable=False))
+        ledger.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(made, range(8)))
+
+    ledger = SqliteLedger(tmp_path / "l.db")
+    assert asyncio.run(ledger.verify()).checked == 8
     ledger.close()

@@ -222,9 +222,19 @@ def _migrate(connection: sqlite3.Connection) -> None:
         )
     for number, text in enumerate(known, start=1):
         if number > done:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {text}; PRAGMA user_version={number}; COMMIT"
-            )
+            _apply(connection, number, text)
+
+
+def _apply(connection: sqlite3.Connection, number: int, text: str) -> None:
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {text}; PRAGMA user_version={number}; COMMIT")
+    except sqlite3.OperationalError:
+        if connection.in_transaction:
+            connection.rollback()
+        # Another process that starts now was first: then its number stands already.
+        (done,) = connection.execute("PRAGMA user_version").fetchone()
+        if done < number:
+            raise
 
 
 def _write(connection: sqlite3.Connection, group: Sequence[Ask]) -> Sequence[Answer]:
