@@ -16,6 +16,7 @@ from opsmith.settings import Settings
 from opsmith.wiring.act import desk as act_desk
 from opsmith.wiring.act import proposal
 from opsmith.wiring.desk import Desk
+from opsmith.wiring.llm import Inference
 from opsmith.wiring.task_bodies import body_of, split
 from opsmith.wiring.task_kinds import Work, kinds
 
@@ -40,7 +41,10 @@ def settings_in(folder: Path, policy: str) -> Settings:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[dict[str, Work]]:
-    async with act_desk(settings) as house, aclosing(Desk(settings, house.ledger)) as desk:
+    async with (
+        act_desk(settings) as house,
+        aclosing(Desk(settings, house.ledger, Inference(settings))) as desk,
+    ):
         yield dict(kinds(settings, house=house, desk=desk, bundles=[settings.data_dir]))
 
 
@@ -78,7 +82,10 @@ async def test_a_schedule_does_not_ask_people_again_and_again(tmp_path: Path) ->
 
 async def test_an_approved_plan_that_is_delivered_twice_runs_once(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, ASKS)
-    async with act_desk(settings) as house, aclosing(Desk(settings, house.ledger)) as desk:
+    async with (
+        act_desk(settings) as house,
+        aclosing(Desk(settings, house.ledger, Inference(settings))) as desk,
+    ):
         known = kinds(settings, house=house, desk=desk, bundles=[])
         wanted = proposal("logs.clean", "service:cart", ["older_than_s=3600"], why="full")
         name = (await house.control.propose(wanted, by=ANN)).plan.id
