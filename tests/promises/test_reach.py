@@ -11,6 +11,7 @@ from builders.labs import rehearsed_lab
 
 from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.carried import CarriedFiles
+from opsmith.backends.reach.containers import ContainerPlace, ContainersReach
 from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
@@ -22,6 +23,7 @@ from opsmith.seams.sandbox import Mount
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
 from opsmith.wiring.carrier import COMMAND
 from promises.real_alertmanager import alertmanager
+from promises.real_podman import podman
 from promises.real_sshd import ssh_hosts
 
 Opener = Callable[[Path], AbstractAsyncContextManager[Trial]]
@@ -143,6 +145,19 @@ async def carried(folder: Path) -> AsyncIterator[Trial]:
     )
 
 
+@asynccontextmanager
+async def containers(folder: Path) -> AsyncIterator[Trial]:
+    with podman(folder) as engine:
+        places = {CART: ContainerPlace(name="web", engine=engine)}
+        yield Trial(
+            reach=ContainersReach(places, engines={}),
+            target=CART,
+            verb="service.limit",
+            values={"memory_mb": 96},
+            broken=Entity.service("none"),
+        )
+
+
 OPENERS = [
     dials,
     pytest.param(carried, marks=pytest.mark.needs_sandbox),
@@ -150,6 +165,7 @@ OPENERS = [
     labs,
     pytest.param(silences, marks=pytest.mark.needs_prometheus),
     pytest.param(scripts, marks=pytest.mark.needs_sandbox),
+    pytest.param(containers, marks=pytest.mark.needs_containers),
     pytest.param(ssh, marks=pytest.mark.needs_ssh),
 ]
 

@@ -40,6 +40,12 @@ COMPONENTS: dict[str, Component] = {
         names=("prometheus-alertmanager", "alertmanager"), package="prometheus-alertmanager"
     ),
     "victoria-metrics": Component(names=("victoria-metrics",), package="victoria-metrics"),
+    "podman": Component(
+        names=("podman",), package="podman", libraries=("libgpgme11", "libassuan0", "libsubid4")
+    ),
+    "conmon": Component(names=("conmon",), package="conmon"),
+    "runc": Component(names=("runc",), package="runc"),
+    "busybox": Component(names=("busybox",), package="busybox-static"),
     "sshd": Component(names=("sshd",), package="openssh-server", libraries=("libwrap0",)),
     "chromium": Component(
         names=("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),
@@ -196,7 +202,8 @@ def _link_programs(names: Sequence[str]) -> None:
     bin_dir.mkdir(parents=True, exist_ok=True)
     for component in (COMPONENTS[name] for name in names):
         for program in component.names:
-            found = [tools_dir() / "root" / "usr" / part / program for part in ("bin", "sbin")]
+            root = tools_dir() / "root"
+            found = [root / part / program for part in ("usr/bin", "usr/sbin", "bin")]
             unpacked = next((one for one in found if one.is_file()), None)
             if unpacked is not None:
                 _link(unpacked, bin_dir / program, component)

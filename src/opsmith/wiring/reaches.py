@@ -28,7 +28,12 @@ def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
     Raises `BadInput` for a wrong file, `MissingExtra` without the extra that a target needs.
     """
     told = read(settings.targets_file)
-    return [*_local(told, settings, clock), *_silences(told, settings, clock), *_ssh(told)]
+    return [
+        *_local(told, settings, clock),
+        *_silences(told, settings, clock),
+        *_ssh(told),
+        *_containers(told),
+    ]
 
 
 def _local(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
@@ -74,6 +79,19 @@ def _ssh(told: Told) -> Iterator[Reach]:
             for entity, one in units.items()
         },
     )
+
+
+def _containers(told: Told) -> Iterator[Reach]:
+    shapes = {entity: one.container for entity, one in told.targets.items() if one.container}
+    engines = {entity: one.engine for entity, one in told.targets.items() if one.engine}
+    if not shapes and not engines:
+        return
+    from opsmith.backends.reach.containers import ContainerPlace, ContainersReach
+
+    places = {
+        entity: ContainerPlace(name=one.name, engine=one.engine) for entity, one in shapes.items()
+    }
+    yield ContainersReach(places, engines=engines)
 
 
 def _command(shape: CommandShape) -> Command:

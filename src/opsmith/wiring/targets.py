@@ -24,6 +24,7 @@ from opsmith.wiring.ssh_shapes import CommandName, CommandShape, SshShape, UnitS
 
 LARGEST_FILE = 1024 * 1024
 
+EngineUrl = Annotated[str, Field(pattern=r"^unix:///[^\s]{1,200}$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
 LabelValue = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -50,8 +51,18 @@ class AlertsShape(Strict):
     match: dict[LabelName, LabelValue] = Field(min_length=1)
 
 
+class ContainerShape(Strict):
+    """One container. engine: the socket of Docker or of Podman's service."""
+
+    name: str = Field(pattern=r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,200}$")
+    engine: EngineUrl = "unix:///var/run/docker.sock"
+
+
 class TargetShape(Strict):
-    """One target and the ways to it. hosts: whom a group stands for."""
+    """One target and the ways to it.
+
+    hosts: whom a group stands for. engine: the container engine of a host.
+    """
 
     target: str
     config: ConfigShape | None = None
@@ -61,6 +72,8 @@ class TargetShape(Strict):
     ssh: SshShape | None = None
     systemd: UnitShape | None = None
     hosts: tuple[str, ...] = ()
+    container: ContainerShape | None = None
+    engine: EngineUrl | None = None
 
 
 class AlertmanagerShape(ServerShape):

@@ -18,6 +18,9 @@ targets:
   - target: service:checkout
     alerts: {match: {service: checkout}}
     systemd: {unit: checkout.service, host: "host:web-1", sudo: true}
+    container: {name: checkout-1}
+  - target: host:me
+    engine: unix:///run/podman.sock
   - target: host:web-1
     ssh: {address: 10.0.0.1, user: ops, key_file: /k, known_hosts: /h}
   - target: host:web
@@ -30,6 +33,9 @@ commands:
 CARRIED = [
     ("service:checkout", "alert.silence"),
     ("service:checkout", "service.restart"),
+    ("service:checkout", "service.limit"),
+    ("service:checkout", "container.logs"),
+    ("host:me", "container.list"),
     ("host:web-1", "ssh.run"),
     ("host:web", "ssh.read"),
 ]
@@ -55,12 +61,12 @@ def test_every_part_of_the_file_becomes_a_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("ssh", "ssh")],
+    [("ssh", "ssh"), ("containers", "containers")],
 )
 def test_a_way_without_its_extra_says_what_to_install(
     module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libraries = {"ssh": "asyncssh"}
+    libraries = {"ssh": "asyncssh", "containers": "docker"}
     monkeypatch.setitem(sys.modules, libraries[module], None)
     monkeypatch.delitem(sys.modules, f"opsmith.backends.reach.{module}", raising=False)
 

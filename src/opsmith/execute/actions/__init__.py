@@ -7,6 +7,7 @@ from opsmith.execute.actions.alerts import SilenceAlerts
 from opsmith.execute.actions.config import PatchConfig, SetConfig
 from opsmith.execute.actions.hosts import ON_HOSTS
 from opsmith.execute.actions.logs import CleanLogs, QuarantineLogs
+from opsmith.execute.actions.reads import READS
 from opsmith.execute.actions.script import RunScript
 from opsmith.execute.actions.service import (
     ClearDisk,
@@ -31,4 +32,5 @@ BUILT_IN: tuple[Action, ...] = (
     SilenceAlerts(),
     RunScript(),
     *ON_HOSTS,
+    *READS,
 )
