@@ -15,8 +15,8 @@ from opsmith.nouns.redaction import redact
 from opsmith.seams.llm import Completion, Pieces, Prompt
 
 DEFAULT_MODEL = "llama3:8b"
-# Tokens a character costs at the most, as seen on English, code and Chinese with the
-# tokenizers of Llama 3 and SmolLM2: a third of a token for ASCII, one and a half for the rest.
+# Tokens a character is taken to cost: a careful guess, not measured on Llama 3's tokenizer.
+# Byte-pair tokenizers need about one for four ASCII characters and about one for a Chinese one.
 _TOKENS_ASCII = 1 / 3
 _TOKENS_OTHER = 1.5
 
