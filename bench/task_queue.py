@@ -273,10 +273,13 @@ def _servers(folder: Path) -> list[int]:
 
 
 async def put_all(folder: Path, count: int) -> None:
-    """Put every task; one that is killed is begun again from the first, and doubles nothing."""
+    """Put every task; one that is killed is begun again a batch earlier, and doubles nothing."""
+    note = folder / "put"
+    known = note.read_text() if note.exists() else ""
     async with aclosing(open_queue(Settings(data_dir=folder), lease=LEASE)) as queue:
-        for start in range(0, count, 20):
+        for start in range(int(known or 0), count, 20):
             await queue.put([job(n) for n in range(start, min(count, start + 20))])
+            note.write_text(str(start))
             await asyncio.sleep(PUT_FOR_S * 20 / count)
 
 

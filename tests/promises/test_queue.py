@@ -154,3 +154,19 @@ async def gone(pid: int) -> None:
             return
         await asyncio.sleep(0.02)
     raise AssertionError(pid)
+
+
+@pytest.mark.needs_valkey
+async def test_workers_that_went_away_are_forgotten(settings: Settings) -> None:
+    queue = open_queue(settings, lease=timedelta(milliseconds=50))
+    for number in range(5):
+        await queue.claim(f"gone{number}", most=1, wait=timedelta(0))
+    await asyncio.sleep(0.6)
+
+    await queue.claim("here", most=1, wait=timedelta(0))
+
+    known = await queue._wire.raw(  # type: ignore[attr-defined]  # noqa: SLF001
+        "XINFO", "CONSUMERS", "{opsmith}:stream:high", "workers"
+    )
+    assert [one[1] for one in known] == [b"here"]
+    await queue.aclose()

@@ -46,15 +46,15 @@ def add(
     """
     from opsmith import settings
     from opsmith.wiring.act import now
+    from opsmith.wiring.sessions import os_user
     from opsmith.wiring.task_bodies import body_of
-    from opsmith.wiring.tasks import local_principal
 
     wanted = Schedule(
         name=name,
         cron=cron,
         zone=zone or settings.load().zone,
         kind=kind,
-        by=local_principal(),
+        by=os_user(),
         last=now(),
         body=body_of(values),
         priority=Priority(priority),

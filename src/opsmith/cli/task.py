@@ -109,10 +109,12 @@ class _Chosen:
 @output_option
 def list_(state: str | None, limit: int, output: str) -> None:
     """The newest tasks; `--state dead` for those that failed for good."""
+    from opsmith.wiring.tasks import task_json
+
     wanted = JobState(state) if state else None
     found = _with_desk(lambda desk, by: desk.newest(state=wanted, limit=limit, by=by))
     if output == "json":
-        click.echo(json.dumps([shape(one) for one in found], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([task_json(one) for one in found], ensure_ascii=False, indent=2))
         return
     if not found:
         click.echo("There are no such tasks.")
@@ -146,42 +148,23 @@ def retry(name: str, output: str) -> None:
     _say(_with_desk(lambda desk, by: desk.retry(name, by=by)), output)
 
 
-def shape(found: Standing) -> dict[str, object]:
-    """A task as JSON values, as `GET /v1/tasks/ID` gives it."""
-    return {
-        "id": found.job.id,
-        "kind": found.job.kind,
-        "state": found.state,
-        "attempts": found.attempts,
-        "priority": found.job.priority,
-        "by": found.job.by.name,
-        "key": found.job.key,
-        "trace": found.trace,
-        "worker": found.worker,
-        "body": json.loads(found.job.body),
-        "result": json.loads(found.result) if found.result else None,
-        "error": found.error,
-        "put_at": found.put_at.isoformat(),
-        "due": found.job.due.isoformat() if found.job.due else None,
-        "began_at": found.began_at.isoformat() if found.began_at else None,
-        "ended_at": found.ended_at.isoformat() if found.ended_at else None,
-    }
-
-
 def _with_desk(do: Callable[[TaskDesk, Principal], Awaitable[T]]) -> T:
     from opsmith import settings
-    from opsmith.wiring.tasks import local_principal, task_desk
+    from opsmith.wiring.sessions import os_user
+    from opsmith.wiring.tasks import task_desk
 
     async def done() -> T:
         async with task_desk(settings.load()) as desk:
-            return await do(desk, local_principal())
+            return await do(desk, os_user())
 
     return asyncio.run(done())
 
 
 def _say(found: Standing, output: str) -> None:
+    from opsmith.wiring.tasks import task_json
+
     if output == "json":
-        click.echo(json.dumps(shape(found), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(task_json(found), ensure_ascii=False, indent=2))
         return
     click.echo(f"{found.job.id}  {found.state}  {found.job.kind}  {found.job.body}")
     if found.attempts:

@@ -22,7 +22,7 @@ from opsmith.nouns.job import (
     Standing,
 )
 from opsmith.nouns.session import Principal
-from opsmith.wiring.tasks import TaskDesk, Wanted
+from opsmith.wiring.tasks import TaskDesk, Wanted, task_json
 
 EVENTS = "text/event-stream"
 Caller = Annotated[Principal, Depends(who)]
@@ -79,25 +79,7 @@ class TaskShape(BaseModel):
     @classmethod
     def of(cls, found: Standing) -> TaskShape:
         """Show a task."""
-        job = found.job
-        return cls(
-            id=job.id,
-            kind=job.kind,
-            state=found.state,
-            attempts=found.attempts,
-            priority=job.priority,
-            by=job.by.name,
-            key=job.key,
-            trace=found.trace,
-            worker=found.worker,
-            body=json.loads(job.body),
-            result=json.loads(found.result) if found.result else None,
-            error=found.error,
-            put_at=found.put_at,
-            due=job.due,
-            began_at=found.began_at,
-            ended_at=found.ended_at,
-        )
+        return cls.model_validate(task_json(found))
 
 
 def routes(desk: TaskDesk) -> APIRouter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
+import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -144,9 +144,27 @@ class TaskDesk:
             return self._queue
 
 
-def local_principal() -> Principal:
-    """Whoever runs this command, as the system knows them."""
-    return Principal(name=getpass.getuser())
+def task_json(found: Standing) -> dict[str, object]:
+    """A task as JSON values, alike on every face."""
+    job = found.job
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "state": found.state,
+        "attempts": found.attempts,
+        "priority": job.priority,
+        "by": job.by.name,
+        "key": job.key,
+        "trace": found.trace,
+        "worker": found.worker,
+        "body": json.loads(job.body),
+        "result": json.loads(found.result) if found.result else None,
+        "error": found.error,
+        "put_at": found.put_at.isoformat(),
+        "due": job.due.isoformat() if job.due else None,
+        "began_at": found.began_at.isoformat() if found.began_at else None,
+        "ended_at": found.ended_at.isoformat() if found.ended_at else None,
+    }
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,13 @@ async def test_a_ping_waits_as_long_as_it_was_told(tmp_path: Path) -> None:
         task = asyncio.create_task(done(known["ping"], '{"wait_s": 0.01}', context()))
 
     assert (await task)["pong"] is True
+
+
+async def test_a_configured_queue_that_does_not_answer_closes_the_door(tmp_path: Path) -> None:
+    settings = replace(settings_in(tmp_path, LETS), queue_url="redis://127.0.0.1:1/0")
+    async with opened(settings) as known:
+        found = await done(known["logs.clean"], CLEAN, context())
+
+    assert found["state"] == "refused"
+    assert "queue does not answer" in str(found["says"])
+    assert len(list((tmp_path / "logs").iterdir())) == 1

@@ -64,6 +64,14 @@ if redis.call('SET', p .. ':swept', 1, 'NX', 'PX', math.max(1, math.floor(lease 
       if cursor == '0-0' then break end
     end
   end
+  -- A worker that went away holds a name; one that comes back takes it again by itself.
+  for _, rank in ipairs(RANKS) do
+    for _, known in ipairs(redis.call('XINFO', 'CONSUMERS', stream_of(rank), GROUP)) do
+      if known[4] == 0 and known[6] > 10 * lease then
+        redis.call('XGROUP', 'DELCONSUMER', stream_of(rank), GROUP, known[2])
+      end
+    end
+  end
   local over = redis.call('ZRANGEBYSCORE', p .. ':ends', '-inf', now, 'LIMIT', 0, 1000)
   for _, id in ipairs(over) do
     redis.call('ZREM', p .. ':ends', id)
