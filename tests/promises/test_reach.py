@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from builders.labs import rehearsed_lab
+from builders.systemd import systemd
 
 from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.carried import CarriedFiles
@@ -17,6 +18,7 @@ from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
 from opsmith.backends.reach.ssh import SshReach
 from opsmith.backends.reach.ssh_commands import Command, Slot
+from opsmith.backends.reach.systemd import SystemdReach
 from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.nouns.entity import Entity
 from opsmith.seams.sandbox import Mount
@@ -158,11 +160,25 @@ async def containers(folder: Path) -> AsyncIterator[Trial]:
         )
 
 
+@asynccontextmanager
+async def units(folder: Path) -> AsyncIterator[Trial]:
+    async with systemd(folder) as (address, _):
+        reach = SystemdReach({CART: "cart.service"}, address=address)
+        yield Trial(
+            reach=reach,
+            target=CART,
+            verb="service.restart",
+            values={"after": (await reach.look(CART, "service.restart", {})).version},
+            broken=Entity.service("none"),
+        )
+
+
 OPENERS = [
     dials,
     pytest.param(carried, marks=pytest.mark.needs_sandbox),
     files,
     labs,
+    units,
     pytest.param(silences, marks=pytest.mark.needs_prometheus),
     pytest.param(scripts, marks=pytest.mark.needs_sandbox),
     pytest.param(containers, marks=pytest.mark.needs_containers),

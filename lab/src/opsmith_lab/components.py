@@ -46,6 +46,11 @@ COMPONENTS: dict[str, Component] = {
     "conmon": Component(names=("conmon",), package="conmon"),
     "runc": Component(names=("runc",), package="runc"),
     "busybox": Component(names=("busybox",), package="busybox-static"),
+    "dbus-daemon": Component(
+        names=("dbus-daemon",),
+        package="dbus-daemon",
+        libraries=("libdbus-1-3", "libapparmor1", "libexpat1"),
+    ),
     "sshd": Component(names=("sshd",), package="openssh-server", libraries=("libwrap0",)),
     "chromium": Component(
         names=("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"),

@@ -33,6 +33,7 @@ def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
         *_silences(told, settings, clock),
         *_ssh(told),
         *_containers(told),
+        *_systemd(told),
     ]
 
 
@@ -77,6 +78,7 @@ def _ssh(told: Told) -> Iterator[Reach]:
                 prefix=("sudo", "-n") if one.sudo else (),
             )
             for entity, one in units.items()
+            if one.host
         },
     )
 
@@ -92,6 +94,18 @@ def _containers(told: Told) -> Iterator[Reach]:
         entity: ContainerPlace(name=one.name, engine=one.engine) for entity, one in shapes.items()
     }
     yield ContainersReach(places, engines=engines)
+
+
+def _systemd(told: Told) -> Iterator[Reach]:
+    units = {
+        entity: one.systemd.unit
+        for entity, one in told.targets.items()
+        if one.systemd and not one.systemd.host
+    }
+    if units:
+        from opsmith.backends.reach.systemd import SystemdReach
+
+        yield SystemdReach(units)
 
 
 def _command(shape: CommandShape) -> Command:

@@ -28,10 +28,10 @@ class SshShape(Strict):
 
 
 class UnitShape(Strict):
-    """The unit that systemd runs of a service. host: where, reached over SSH."""
+    """The unit that systemd runs of a service. host: where, over SSH; None for this machine."""
 
     unit: UnitName
-    host: str
+    host: str | None = None
     sudo: bool = False
 
 

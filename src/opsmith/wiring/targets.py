@@ -130,6 +130,9 @@ def _check_hosts(path: Path, found: Mapping[Entity, TargetShape]) -> None:
     """Whoever is named as a host must be one that is reached over SSH."""
     reached = {entity for entity, one in found.items() if one.ssh}
     for one in found.values():
-        for name in (*one.hosts, *([one.systemd.host] if one.systemd else [])):
+        for name in (
+            *one.hosts,
+            *([one.systemd.host] if one.systemd and one.systemd.host else []),
+        ):
             if Entity.parse(name) not in reached:
                 raise BadInput(f"{path}: {one.target}: {name[:80]} is no target with `ssh`.")

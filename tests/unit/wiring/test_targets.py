@@ -21,6 +21,8 @@ targets:
     container: {name: checkout-1}
   - target: host:me
     engine: unix:///run/podman.sock
+  - target: cache:redis
+    systemd: {unit: redis.service}
   - target: host:web-1
     ssh: {address: 10.0.0.1, user: ops, key_file: /k, known_hosts: /h}
   - target: host:web
@@ -36,6 +38,7 @@ CARRIED = [
     ("service:checkout", "service.limit"),
     ("service:checkout", "container.logs"),
     ("host:me", "container.list"),
+    ("cache:redis", "service.restart"),
     ("host:web-1", "ssh.run"),
     ("host:web", "ssh.read"),
 ]
@@ -61,12 +64,12 @@ def test_every_part_of_the_file_becomes_a_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("ssh", "ssh"), ("containers", "containers")],
+    [("ssh", "ssh"), ("containers", "containers"), ("systemd", "systemd")],
 )
 def test_a_way_without_its_extra_says_what_to_install(
     module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    libraries = {"ssh": "asyncssh", "containers": "docker"}
+    libraries = {"ssh": "asyncssh", "containers": "docker", "systemd": "dbus_fast"}
     monkeypatch.setitem(sys.modules, libraries[module], None)
     monkeypatch.delitem(sys.modules, f"opsmith.backends.reach.{module}", raising=False)
 
