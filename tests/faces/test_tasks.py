@@ -157,16 +157,20 @@ def opsmith(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_a_worker_command_finishes_what_it_has_when_it_is_told_to_stop(tmp_path: Path) -> None:
     environment = {**os.environ, "OPSMITH_DATA_DIR": str(tmp_path)}
     one = subprocess.Popen([sys.executable, "-m", "opsmith", "worker"], env=environment)
-    put = opsmith(tmp_path, "task", "run", "ping", "wait_s=2", "-o", "json")
-    name = json.loads(put.stdout)["id"]
-    while json.loads(opsmith(tmp_path, "task", "show", name, "-o", "json").stdout)[
-        "state"
-    ] not in {"running", "done"}:
-        time.sleep(0.1)
+    try:
+        put = opsmith(tmp_path, "task", "run", "ping", "wait_s=2", "-o", "json")
+        name = json.loads(put.stdout)["id"]
+        while json.loads(opsmith(tmp_path, "task", "show", name, "-o", "json").stdout)[
+            "state"
+        ] not in {"running", "done"}:
+            time.sleep(0.1)
 
-    one.send_signal(signal.SIGTERM)
+        one.send_signal(signal.SIGTERM)
 
-    assert one.wait(30) == 0
+        assert one.wait(30) == 0
+    finally:
+        one.kill()
+        one.wait()
     shown = json.loads(opsmith(tmp_path, "task", "show", name, "-o", "json").stdout)
     assert (shown["state"], shown["attempts"]) == ("done", 1)
 
