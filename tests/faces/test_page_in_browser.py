@@ -140,6 +140,8 @@ def test_anomalies_and_warnings_are_shown_in_both_languages(
     page = browser_page
     with_signs(tmp_path)
     with running(tmp_path, prometheus_url="http://127.0.0.1:9") as client:
+        while client.get("/readyz").json()["ready"]:  # the page asks on opening, then each 15 s
+            pass
         page.goto(str(client.base_url))
         expect(page.locator("#warnings .due")).to_contain_text("crosses in about 9")
         expect(page.locator("#anomalies .series")).to_contain_text("<img")
