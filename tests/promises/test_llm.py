@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -20,6 +21,19 @@ from opsmith.seams.llm import LanguageModel, Prompt
 from opsmith.testing.llm import CHECKS, LONG, SAYS, ScriptedModel
 
 SOON = timedelta(seconds=10)
+# Serves the model of the first argument until its input ends; says where.
+SERVER = """
+import sys
+from xllamacpp import CommonParams, Server
+chosen = CommonParams()
+chosen.model.path = sys.argv[1]
+chosen.n_ctx, chosen.n_parallel, chosen.port = 2048, 1, 0
+chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = 1
+chosen.verbosity = 0
+server = Server(chosen)
+print("at", server.listening_address, flush=True)
+sys.stdin.read()
+"""
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -30,17 +44,21 @@ async def until(true: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def real_server() -> Iterator[str]:
-    """llama.cpp's own HTTP server with the weights of SmolLM2."""
-    from xllamacpp import CommonParams, Server
+    """llama.cpp's own HTTP server with the weights of SmolLM2.
 
-    chosen = CommonParams()
-    chosen.model.path = str(weights())
-    chosen.n_ctx, chosen.n_parallel, chosen.port = 2048, 1, 0
-    chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = 1
-    chosen.verbosity = 0
-    server = Server(chosen)
-    yield server.listening_address
-    del server
+    In a process of its own: its library aborts where others of C++ are loaded before it.
+    """
+    words = [sys.executable, "-c", SERVER, str(weights())]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        where = next((line for line in server.stdout if line.startswith("at http")), "")
+        assert where, "llama.cpp did not start"
+        yield where.removeprefix("at ").strip()
+        server.stdin.close()
+        server.terminate()
 
 
 async def in_a_process(_: str) -> AsyncIterator[LanguageModel]:
