@@ -46,16 +46,20 @@ def data(tmp_path: Path) -> Iterator[Path]:
     assert not [command for command in commands if str(folder) in command]
 
 
-def blamed(data: Path, wanted: str) -> dict:
-    """The incident that blames `wanted`, or the last one once patience has ended."""
+def blamed(data: Path, wanted: str, path: list[str]) -> dict:
+    """The incident that blames `wanted` by its whole path, or the last once patience has ended.
+
+    The first look may come before what tells of the last step has arrived; a later one has it.
+    """
     deadline = time.monotonic() + PATIENCE_S
     last: dict = {}
     while time.monotonic() < deadline:
         listed = opsmith("incident", "list", "-o", "json", OPSMITH_DATA_DIR=str(data / "opsmith"))
         for incident in json.loads(listed):
             last = incident
-            blame = (incident["verdict"] or {}).get("cause") or {}
-            if blame.get("entity") == wanted:
+            verdict = incident["verdict"] or {}
+            blame = verdict.get("cause") or {}
+            if blame.get("entity") == wanted and verdict["path"] == path:
                 return incident
         time.sleep(2.0)
     return last
@@ -66,7 +70,7 @@ def test_a_fault_in_the_live_shop_leads_to_its_cause_by_itself(name: str, data: 
     known = {one["name"]: one for one in json.loads(opsmith("lab", "faults", "-o", "json"))}[name]
 
     opsmith("lab", "fault", name, "--for", "600", "--data", str(data))
-    incident = blamed(data, known["entity"])
+    incident = blamed(data, known["entity"], known["path"])
 
     assert incident, "no incident came"
     assert incident["verdict"]["cause"] == {"entity": known["entity"], "kind": known["kind"]}
