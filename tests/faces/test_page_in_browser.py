@@ -47,6 +47,7 @@ def told(*names: str, status: str = "firing") -> object:
 
 def with_signs(folder: Path) -> None:
     """A ledger that holds an anomaly and an early warning."""
+    now = datetime.now(UTC)  # not of the import: other tests may have run for minutes since
 
     async def write() -> None:
         ledger = SqliteLedger(folder / "ledger.db")
@@ -54,7 +55,7 @@ def with_signs(folder: Path) -> None:
             Sign(
                 id="a1",
                 kind=SignKind.ANOMALY,
-                at=NOW,
+                at=now,
                 series=f'http_errors{{path="{HOSTILE}"}}',
                 entity=Entity.service("cart"),
                 aspect=Aspect.ERRORS,
@@ -64,16 +65,16 @@ def with_signs(folder: Path) -> None:
             Sign(
                 id="w1",
                 kind=SignKind.WARNING,
-                at=NOW,
+                at=now,
                 series="within 4:00:00: disk < 0",
                 entity=Entity.parse("host:db-1"),
                 aspect=Aspect.DISK,
                 claim="disk full: It will be below 0 in 1.5 h.",
                 score=0.8,
-                due_at=NOW + timedelta(minutes=90),
+                due_at=now + timedelta(minutes=95),
             ),
         ]
-        await ledger.append([of_sign(sign, at=NOW) for sign in signs], durable=True)
+        await ledger.append([of_sign(sign, at=now) for sign in signs], durable=True)
         ledger.close()
 
     folder.mkdir(parents=True, exist_ok=True)
