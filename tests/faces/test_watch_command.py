@@ -13,13 +13,18 @@ from tests.faces.test_http import incidents, running, told
 
 
 def watching(folder: Path, *words: str) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "opsmith", "watch", *words],
-        env={**os.environ, "OPSMITH_DATA_DIR": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    """The command as a terminal starts it: Ctrl-C is not ignored, as in a shell's background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "opsmith", "watch", *words],
+            env={**os.environ, "OPSMITH_DATA_DIR": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert process.stderr is not None
     assert "following" in process.stderr.readline()
     return process
