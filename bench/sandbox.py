@@ -24,7 +24,7 @@ from opsmith.seams.sandbox import Program
 NOTHING = "/bin/true"
 BWRAP = (
     *("--ro-bind", "/usr", "/usr", "--symlink", "usr/lib", "/lib", "--symlink", "usr/bin", "/bin"),
-    *("--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--dir", "/work"),
+    *("--symlink", "usr/lib64", "/lib64", "--proc", "/proc", "--dev", "/dev", "--dir", "/scratch"),
     *("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", NOTHING),
 )
 

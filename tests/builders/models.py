@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
-import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 OPENAI, OLLAMA = "/v1/chat/completions", "/api/chat"
 
@@ -29,22 +24,6 @@ def weights() -> Path:
     assert spec.origin
     (found,) = Path(spec.origin).parent.glob("*.gguf")
     return found
-
-
-@contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """The address at which an ASGI app answers, in a thread of its own."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="auto")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join()
 
 
 class OllamaFront:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ TESTS = Path(__file__).parents[1]
 @pytest.mark.slow
 @pytest.mark.needs_valkey
 def test_two_workers_in_two_network_namespaces_share_the_load(tmp_path: Path) -> None:
+    assert shutil.which("ip"), "the program `ip` is missing: install the package iproute2"
     apart = ["unshare", "--net", "--mount"]
     if os.geteuid() != 0:
         apart.append("--map-root-user")

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from builders.models import Scripted, serving, weights
+from builders.asgi import serving
+from builders.models import Scripted, weights
 from click.testing import CliRunner, Result
 
 from opsmith.cli.main import opsmith

@@ -1,7 +1,6 @@
 """The HTTP face over the real app, with a real ledger and no server behind it."""
 
 import base64
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
+from builders.asgi import asking
 
 from opsmith.http.api import create
 from opsmith.settings import Settings
@@ -53,27 +52,8 @@ def running(
         prometheus_url=prometheus_url,
         scrape_interval_s=scrape_interval_s,
     )
-    app = App(settings, version="0")
-    server = uvicorn.Server(
-        uvicorn.Config(
-            create(app, key=key),
-            host="127.0.0.1",
-            port=0,
-            log_level="critical",
-            timeout_graceful_shutdown=1,
-        )
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    try:
-        while not server.started:
-            time.sleep(0.01)
-        port = server.servers[0].sockets[0].getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield client
-    finally:
-        server.should_exit = True
-        thread.join()
+    with asking(create(App(settings, version="0"), key=key)) as client:
+        yield client
 
 
 def incidents(client: httpx.Client, *, alerts: int = 1) -> list[dict[str, object]]:

@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
+from builders.asgi import asking
 
 from opsmith.audit.principals import hashed, new_key, read_principals, with_principal
 from opsmith.backends.ledger.sqlite import SqliteLedger
@@ -36,16 +34,8 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
     inventory.write_text("services: [cart]")
     app = App(Settings(data_dir=tmp_path, inventory_file=inventory), version="0")
     api = create(app, key="", principals=read_principals(FILE))
-    server = uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as found:
+    with asking(api) as found:
         yield found
-    server.should_exit = True
-    thread.join()
 
 
 def as_(key: str) -> dict[str, str]:

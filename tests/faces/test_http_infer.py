@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
-from builders.models import Scripted, serving, weights
+from builders.asgi import asking, serving
+from builders.models import Scripted, weights
 
 from opsmith.http.api import create
 from opsmith.settings import Settings
@@ -31,16 +30,8 @@ class House:
 @contextmanager
 def house_of(settings: Settings, model: Scripted) -> Iterator[House]:
     api = create(App(settings, version="0"), key="")
-    server = uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+    with asking(api, timeout_s=60) as client:
         yield House(client, model, settings)
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

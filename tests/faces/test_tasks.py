@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
+from builders.asgi import asking
 
 from opsmith.audit.principals import hashed, new_key, read_principals, with_principal
 from opsmith.http.api import create
@@ -39,16 +39,8 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
     """The real app on a free loopback port."""
     app = App(Settings(data_dir=tmp_path), version="0")
     api = create(app, key="", principals=read_principals(FILE))
-    server = uvicorn.Server(uvicorn.Config(api, host="127.0.0.1", port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as found:
+    with asking(api) as found:
         yield found
-    server.should_exit = True
-    thread.join()
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from datetime import timedelta
 from time import monotonic
 
 import pytest
-from builders.models import Scripted, serving
+from builders.asgi import serving
+from builders.models import Scripted
 
 from opsmith.backends.llm.openai import OpenAiModel
 from opsmith.errors import BadAnswer, BadInput, Overloaded, TooMany, Unreachable

@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Awaitable
 from pathlib import Path
 
-sys.path.insert(0, "/work")
+sys.path.insert(0, "/guest")
 
 from hostile.suite import SUITE, check_held
 from opsmith.backends.sandbox.namespaces import KernelSandbox

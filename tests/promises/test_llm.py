@@ -11,7 +11,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from builders.models import OllamaFront, Scripted, serving, weights
+from builders.asgi import serving
+from builders.models import OllamaFront, Scripted, weights
 
 from opsmith.backends.llm.embedded import LlamaModel
 from opsmith.backends.llm.ollama import OllamaModel

@@ -24,11 +24,11 @@ _PACKAGES = ("qemu-system-x86", "busybox-static", "linux-image-cloud-amd64")
 _INIT = """#!/bin/busybox sh
 /bin/busybox mkdir -p /root
 /bin/busybox mount -t tmpfs -o size=600m tmpfs /root
-/bin/busybox mv /usr /lib /lib64 /work /root/
+/bin/busybox mv /usr /lib /lib64 /guest /root/
 /bin/busybox cp -a /bin /root/
 cd /root
 /bin/busybox mkdir -p dev proc sys tmp run var home etc
-exec /bin/busybox switch_root /root /work/init
+exec /bin/busybox switch_root /root /guest/init
 """
 _SECOND_INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -39,7 +39,7 @@ mount -t tmpfs tmpfs /tmp
 mount -t cgroup2 none /sys/fs/cgroup
 ip link set lo up
 echo 1 > /proc/sys/kernel/printk
-cd /work
+cd /guest
 {command}
 echo "ended with $?"
 poweroff -f
@@ -60,7 +60,7 @@ def fetch() -> None:
 
 
 def run(files: Mapping[str, bytes], command: str, *, folder: Path, within_s: float) -> str:
-    """Boot, put `files` below /work, run `command` there as root; what was on the console.
+    """Boot, put `files` below /guest, run `command` there as root; what was on the console.
 
     folder: where the boot image is made. Raises `RuntimeError` with the console when the command
     does not end well or in time.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
+from opsmith.execute.actions.ways import look, send
 from opsmith.nouns.entity import EntityKind
 from opsmith.nouns.plan import Order, Values
 from opsmith.nouns.task import Risk
@@ -47,7 +48,7 @@ class SilenceAlerts:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """Which labels are silenced, and what silences stand on them already."""
-        found = await world.reach(order.target, SILENCE).look(order.target, SILENCE, order.values)
+        found = await look(order, SILENCE, world)
         labels, standing = found.facts["labels"], found.facts["silences"]
         told = ", ".join(labels) if isinstance(labels, tuple) else ""
         says = f"silence alerts with {told} for {order.values['for_s']} s"
@@ -61,7 +62,7 @@ class SilenceAlerts:
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """It must stand in Alertmanager, for so long as was asked."""
-        found = await world.reach(order.target, SILENCE).look(order.target, SILENCE, order.values)
+        found = await look(order, SILENCE, world)
         comments, ends = found.facts["comments"], found.facts["ends"]
         if isinstance(comments, tuple) and isinstance(ends, tuple) and _mark(preview) in comments:
             until = ends[comments.index(_mark(preview))]
@@ -73,9 +74,8 @@ class SilenceAlerts:
         return await self._send(order, UNSILENCE, preview, world)
 
     async def _send(self, order: Order, verb: str, preview: Preview, world: World) -> str:
-        reach = world.reach(order.target, verb)
         values: Values = {**order.values, "comment": _mark(preview)}
-        reply = await reach.send(order.target, verb, values, deadline_s=self.spec.deadline_s)
+        reply = await send(order, verb, values, world, deadline_s=self.spec.deadline_s)
         return reply.says
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
+from opsmith.execute.actions.ways import look, send
 from opsmith.nouns.entity import EntityKind
 from opsmith.nouns.plan import Order
 from opsmith.nouns.task import Risk
@@ -50,7 +51,7 @@ class SetConfig:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """The value that is there now. Raises `NotFound` for a setting that is not."""
-        found = await world.reach(order.target, SET).look(order.target, SET, order.values)
+        found = await look(order, SET, world)
         old, new = found.facts["value"], order.values["value"]
         says = f"{order.values['key']} of {order.target}: {old} -> {new}"
         return Preview(version=found.version, says=says, before={"value": old}, owner=found.owner)
@@ -61,7 +62,7 @@ class SetConfig:
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """Read it back."""
-        found = await world.reach(order.target, SET).look(order.target, SET, order.values)
+        found = await look(order, SET, world)
         now = found.facts["value"]
         says = f"{order.values['key']} is {now}"
         return Finding(holds=now == order.values["value"], says=says)
@@ -71,9 +72,8 @@ class SetConfig:
         return await self._send(order, preview.before["value"], world)
 
     async def _send(self, order: Order, value: object, world: World) -> str:
-        reach = world.reach(order.target, SET)
         values = {"key": order.values["key"], "value": str(value)}
-        reply = await reach.send(order.target, SET, values, deadline_s=self.spec.deadline_s)
+        reply = await send(order, SET, values, world, deadline_s=self.spec.deadline_s)
         return reply.says
 
 
@@ -96,22 +96,19 @@ class PatchConfig:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """The value that is there now."""
-        found = await world.reach(order.target, PATCH).look(order.target, PATCH, order.values)
+        found = await look(order, PATCH, world)
         old, new = found.facts["value"], order.values["value"]
         says = f"a patch: {order.values['key']} of {order.target}: {old} -> {new}"
         return Preview(version=found.version, says=says, before={"value": old})
 
     async def apply(self, order: Order, preview: Preview, world: World) -> str:
         """Write the patch; says where it lies."""
-        reach = world.reach(order.target, PATCH)
-        reply = await reach.send(
-            order.target, PATCH, order.values, deadline_s=self.spec.deadline_s
-        )
+        reply = await send(order, PATCH, order.values, world, deadline_s=self.spec.deadline_s)
         return reply.says
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """The file must be as it was."""
-        found = await world.reach(order.target, PATCH).look(order.target, PATCH, order.values)
+        found = await look(order, PATCH, world)
         says = "the file itself is unchanged"
         return Finding(holds=found.version == preview.version, says=says)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from opsmith.errors import BadAnswer
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
+from opsmith.execute.actions.ways import look, send
 from opsmith.nouns.entity import EntityKind
 from opsmith.nouns.plan import Order
 from opsmith.nouns.task import Risk
@@ -47,7 +48,7 @@ class RunOnHosts:
     async def dry_run(self, order: Order, world: World) -> Preview:
         """The words, the hosts, and whatever the command's own `look` printed there."""
         name = self.spec.name
-        found = await world.reach(order.target, name).look(order.target, name, order.values)
+        found = await look(order, name, world)
         hosts = ", ".join(map(str, found.members))
         says = f"run `{found.facts['line']}` on {len(found.members)} hosts: {hosts}"
         if found.facts["undo"] and name == CHANGE:
@@ -60,8 +61,7 @@ class RunOnHosts:
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """The command's own check on every host, where it has one."""
-        reach = world.reach(order.target, CHECK)
-        found = await reach.look(order.target, CHECK, order.values)
+        found = await look(order, CHECK, world)
         if not found.facts["line"]:
             return Finding(holds=True, says="it ended with 0 on every host")
         try:
@@ -74,8 +74,7 @@ class RunOnHosts:
         return await self._sent(order, UNDO, world)
 
     async def _sent(self, order: Order, verb: str, world: World) -> str:
-        reach = world.reach(order.target, verb)
-        reply = await reach.send(order.target, verb, order.values, deadline_s=self.spec.deadline_s)
+        reply = await send(order, verb, order.values, world, deadline_s=self.spec.deadline_s)
         if reply.facts["failed"]:
             raise BadAnswer(reply.says)
         return reply.says

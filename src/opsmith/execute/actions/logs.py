@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
+from opsmith.execute.actions.ways import look, send
 from opsmith.nouns.entity import EntityKind
 from opsmith.nouns.plan import Order, Values
 from opsmith.nouns.task import Risk
@@ -96,7 +97,7 @@ class QuarantineLogs:
 
 
 async def _seen(order: Order, verb: str, word: str, world: World) -> Preview:
-    found = await world.reach(order.target, verb).look(order.target, verb, order.values)
+    found = await look(order, verb, world)
     files, size = found.facts["files"], found.facts["size_bytes"]
     first = found.facts["first"]
     told = f", such as {', '.join(first)}" if isinstance(first, tuple) and first else ""
@@ -107,12 +108,11 @@ async def _seen(order: Order, verb: str, word: str, world: World) -> Preview:
 
 
 async def _sent(order: Order, verb: str, values: Values, world: World) -> str:
-    reach = world.reach(order.target, verb)
-    return (await reach.send(order.target, verb, values, deadline_s=DEADLINE_S)).says
+    return (await send(order, verb, values, world, deadline_s=DEADLINE_S)).says
 
 
 async def _gone(order: Order, verb: str, world: World) -> Finding:
-    found = await world.reach(order.target, verb).look(order.target, verb, order.values)
+    found = await look(order, verb, world)
     left = found.facts["files"]
     return Finding(holds=left == 0, says=f"{left} old files are left")
 

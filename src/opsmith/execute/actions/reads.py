@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
+from opsmith.execute.actions.ways import look, send
 from opsmith.nouns.entity import EntityKind
 from opsmith.nouns.plan import Order
 from opsmith.nouns.task import Risk
@@ -26,15 +27,14 @@ class Read:
     async def dry_run(self, order: Order, world: World) -> Preview:
         """Whether it is there."""
         name = self.spec.name
-        found = await world.reach(order.target, name).look(order.target, name, order.values)
+        found = await look(order, name, world)
         says = f"{self.spec.title.lower()} ({order.target})"
         return Preview(version=found.version, says=says, before={})
 
     async def apply(self, order: Order, preview: Preview, world: World) -> str:
         """Read."""
         name, within = self.spec.name, self.spec.deadline_s
-        reach = world.reach(order.target, name)
-        reply = await reach.send(order.target, name, order.values, deadline_s=within)
+        reply = await send(order, name, order.values, world, deadline_s=within)
         return reply.says
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:

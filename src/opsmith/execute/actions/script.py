@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from opsmith.errors import BadAnswer
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
+from opsmith.execute.actions.ways import look, send
 from opsmith.nouns.entity import EntityKind
 from opsmith.nouns.plan import Order
 from opsmith.nouns.task import Risk
@@ -43,7 +44,7 @@ class RunScript:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """Check its digests and parameters, and ask its look script. Runs nothing that changes."""
-        found = await world.reach(order.target, RUN).look(order.target, RUN, order.values)
+        found = await look(order, RUN, world)
         facts = found.facts
         now = str(facts["state"]).strip()
         state = f"; now: {now}" if now else ""
@@ -78,7 +79,6 @@ class RunScript:
         return await self._send(UNDO, order, world)
 
     async def _send(self, verb: str, order: Order, world: World) -> str:
-        reach = world.reach(order.target, verb)
-        reply = await reach.send(order.target, verb, order.values, deadline_s=self.spec.deadline_s)
+        reply = await send(order, verb, order.values, world, deadline_s=self.spec.deadline_s)
         output = str(reply.facts["output"]).strip()
         return f"{reply.says}: {output}" if output else reply.says

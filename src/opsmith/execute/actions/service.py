@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
+from opsmith.execute.actions.ways import look, send
 from opsmith.nouns.entity import EntityKind
 from opsmith.nouns.plan import Order, Values
 from opsmith.nouns.task import Risk
-from opsmith.seams.reach import Found
 
 RESTART = "service.restart"
 ROLLBACK = "service.rollback"
@@ -53,7 +53,7 @@ class Restart:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """How often it was restarted so far, so that it is done once."""
-        found = await _look(order, RESTART, world)
+        found = await look(order, RESTART, world)
         before = {"restarts": found.facts.get("restarts", found.version)}
         says = f"restart {order.target}"
         return Preview(version=found.version, says=says, before=before, owner=found.owner)
@@ -64,7 +64,7 @@ class Restart:
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """It must have started anew and run."""
-        found = await _look(order, RESTART, world)
+        found = await look(order, RESTART, world)
         runs = bool(found.facts.get("running", True))
         holds = runs and found.version != preview.version
         return Finding(holds=holds, says="it runs" if runs else "it does not run")
@@ -94,7 +94,7 @@ class RollBack:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """Which version runs."""
-        found = await _look(order, ROLLBACK, world)
+        found = await look(order, ROLLBACK, world)
         now = found.facts.get("version", found.version)
         says = f"roll {order.target} back from {now}"
         return Preview(
@@ -103,14 +103,14 @@ class RollBack:
 
     async def apply(self, order: Order, preview: Preview, world: World) -> str:
         """Roll back, if the version that was seen still runs."""
-        found = await _look(order, ROLLBACK, world)
+        found = await look(order, ROLLBACK, world)
         if found.version != preview.version:
             return f"nothing: {found.version} runs already"
         return await _send(order, ROLLBACK, {}, world)
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """Another version must run."""
-        found = await _look(order, ROLLBACK, world)
+        found = await look(order, ROLLBACK, world)
         runs = bool(found.facts.get("running", True))
         says = f"{found.facts.get('version', found.version)} {'runs' if runs else 'does not run'}"
         return Finding(holds=runs and found.version != preview.version, says=says)
@@ -147,7 +147,7 @@ class Limit:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """What holds now."""
-        found = await _look(order, LIMIT, world)
+        found = await look(order, LIMIT, world)
         before = {name: found.facts[name] for name in ("cores", "memory_mb")}
         new = ", ".join(f"{key}: {before[key]} -> {value}" for key, value in _sorted(order))
         return Preview(
@@ -163,7 +163,7 @@ class Limit:
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """Read them back."""
-        found = await _look(order, LIMIT, world)
+        found = await look(order, LIMIT, world)
         holds = all(found.facts.get(key) == value for key, value in order.values.items())
         says = f"it may use {found.facts['cores']} cores and {found.facts['memory_mb']} MB"
         return Finding(holds=holds, says=says)
@@ -193,7 +193,7 @@ class RollBackConfig:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """The settings that hold now."""
-        found = await _look(order, CONFIG_ROLLBACK, world)
+        found = await look(order, CONFIG_ROLLBACK, world)
         settings = found.facts.get("settings", ())
         told = ", ".join(settings) if isinstance(settings, tuple) else ""
         return Preview(
@@ -205,14 +205,14 @@ class RollBackConfig:
 
     async def apply(self, order: Order, preview: Preview, world: World) -> str:
         """Take it back, if the settings are still those that were seen."""
-        found = await _look(order, CONFIG_ROLLBACK, world)
+        found = await look(order, CONFIG_ROLLBACK, world)
         if found.version != preview.version:
             return "nothing: the settings have changed already"
         return await _send(order, CONFIG_ROLLBACK, {}, world)
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """Other settings must hold, and it must run."""
-        found = await _look(order, CONFIG_ROLLBACK, world)
+        found = await look(order, CONFIG_ROLLBACK, world)
         runs = bool(found.facts.get("running", True))
         settings = found.facts.get("settings", ())
         told = ", ".join(settings) if isinstance(settings, tuple) else ""
@@ -246,7 +246,7 @@ class ClearDisk:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """How full it is."""
-        found = await _look(order, CLEAR, world)
+        found = await look(order, CLEAR, world)
         used = found.facts.get("volume_used_bytes", 0)
         says = f"clear the volume of {order.target} ({used} bytes are used)"
         return Preview(version=found.version, says=says, before={"volume_used_bytes": used})
@@ -257,7 +257,7 @@ class ClearDisk:
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """It must hold less than before."""
-        found = await _look(order, CLEAR, world)
+        found = await look(order, CLEAR, world)
         now, then = found.facts["volume_used_bytes"], preview.before["volume_used_bytes"]
         holds = isinstance(now, int) and isinstance(then, int) and now < then
         return Finding(holds=holds, says=f"{now} bytes are used, {then} were")
@@ -286,7 +286,7 @@ class FlushCache:
 
     async def dry_run(self, order: Order, world: World) -> Preview:
         """Whether it is there."""
-        found = await _look(order, FLUSH, world)
+        found = await look(order, FLUSH, world)
         return Preview(version=found.version, says=f"flush {order.target}", before={})
 
     async def apply(self, order: Order, preview: Preview, world: World) -> str:
@@ -295,7 +295,7 @@ class FlushCache:
 
     async def verify(self, order: Order, preview: Preview, world: World) -> Finding:
         """It must still run; how full it is changes by the second."""
-        found = await _look(order, FLUSH, world)
+        found = await look(order, FLUSH, world)
         runs = bool(found.facts.get("running", True))
         return Finding(holds=runs, says="it runs" if runs else "it does not run")
 
@@ -304,13 +304,8 @@ class FlushCache:
         return self.spec.irreversible
 
 
-async def _look(order: Order, verb: str, world: World) -> Found:
-    return await world.reach(order.target, verb).look(order.target, verb, order.values)
-
-
 async def _send(order: Order, verb: str, values: Values, world: World) -> str:
-    reach = world.reach(order.target, verb)
-    return (await reach.send(order.target, verb, values, deadline_s=DEADLINE_S)).says
+    return (await send(order, verb, values, world, deadline_s=DEADLINE_S)).says
 
 
 def _sorted(order: Order) -> list[tuple[str, object]]:
