@@ -22,13 +22,13 @@ _LEFT_OUT = {"test", "idlelib", "tkinter", "ensurepip", "site-packages", "lib2to
 _MEMORY_MIB = 768
 _PACKAGES = ("qemu-system-x86", "busybox-static", "linux-image-cloud-amd64")
 _INIT = """#!/bin/busybox sh
-/bin/busybox mkdir -p /root
-/bin/busybox mount -t tmpfs -o size=600m tmpfs /root
-/bin/busybox mv /usr /lib /lib64 /guest /root/
-/bin/busybox cp -a /bin /root/
-cd /root
+/bin/busybox mkdir -p /stage
+/bin/busybox mount -t tmpfs -o size=600m tmpfs /stage
+/bin/busybox mv /usr /lib /lib64 /guest /stage/
+/bin/busybox cp -a /bin /stage/
+cd /stage
 /bin/busybox mkdir -p dev proc sys tmp run var home etc
-exec /bin/busybox switch_root /root /guest/init
+exec /bin/busybox switch_root /stage /guest/init
 """
 _SECOND_INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -113,7 +113,7 @@ def _contents(files: Mapping[str, bytes], command: str) -> Mapping[str, bytes | 
     """The guest's files: bytes as they are, a text is where a link leads, a path is copied."""
     found: dict[str, bytes | str | Path] = {
         "init": _INIT.encode(),
-        "work/init": _SECOND_INIT.format(command=command).encode(),
+        "guest/init": _SECOND_INIT.format(command=command).encode(),
         "bin/busybox": _place() / "root/bin/busybox",
         "bin/sh": "busybox",
         "bin/true": "busybox",
@@ -121,7 +121,7 @@ def _contents(files: Mapping[str, bytes], command: str) -> Mapping[str, bytes | 
         "lib": "usr/lib",
         "lib64": "usr/lib64",
     }
-    found |= {f"work/{name}": content for name, content in files.items()}
+    found |= {f"guest/{name}": content for name, content in files.items()}
     return found | dict(_python())
 
 
