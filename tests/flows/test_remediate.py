@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from opsmith.audit.states import of_episode
+from opsmith.audit.states import of_dossier, of_episode, of_remedy
 from opsmith.errors import NotFound, Unreachable
 from opsmith.flows.autonomy import levels, set_level, standings
-from opsmith.flows.remediate import Library, Remedies, still_fires
+from opsmith.flows.remediate import Library, Remedies, acted_at, still_fires
 from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.diagnosis import Channel, Status
 from opsmith.nouns.entity import Entity
@@ -260,3 +260,37 @@ async def test_levels_are_set_and_read_back(house: House) -> None:
     assert isinstance(denied, Denied)
     assert isinstance(given, Grant)
     assert await levels(house.ledger) == {"config.set": Autonomy.SHADOW}
+
+
+@pytest.mark.parametrize(
+    ("states", "since"),
+    [
+        ([PlanState.PROPOSED], None),
+        ([PlanState.PROPOSED, PlanState.RUNNING], NOW + timedelta(minutes=1)),
+        ([PlanState.APPROVED, PlanState.RUNNING, PlanState.DONE], NOW + timedelta(minutes=1)),
+        ([PlanState.APPROVED, PlanState.RUNNING, PlanState.UNDONE], None),
+    ],
+)
+async def test_what_is_measured_since_a_plan_acts_is_the_cure(
+    states: list[PlanState], since: datetime | None
+) -> None:
+    ledger = MemoryLedger()
+    step = Step(
+        order=Order(action="config.set", target=CART),
+        risk=Risk.CHANGE,
+        resource="cart",
+        version="1",
+        preview="",
+    )
+    plan = Plan(steps=(step,), why="", made_at=NOW, made_by="opsmith", incident="i1")
+    remedy = Remedy(
+        incident="i1", blame=POOL, runbook="grow", actions=("config.set",), plan=plan.id, at=NOW
+    )
+    await ledger.append([of_remedy(remedy)], durable=True)
+    for number, state in enumerate(states):
+        dossier = Dossier(plan=plan, state=state, judgement=NeedsApproval(rule="", approvers=1))
+        at = NOW + timedelta(minutes=number)
+        await ledger.append([of_dossier(dossier, at=at, principal="ann")], durable=True)
+
+    assert await acted_at(ledger, "i1") == since
+    assert await acted_at(ledger, "i2") is None

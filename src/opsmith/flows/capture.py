@@ -95,30 +95,33 @@ async def capture(
     episodes: Sequence[Episode],
     changes: Sequence[Change],
     now: datetime,
+    until: datetime | None = None,
 ) -> tuple[str, ...]:
     """Write the bundle `folder` of the alerts in `episodes`; what could not be had, in words.
 
     A metrics server that does not answer costs its part, not the bundle.
+    until: when the trouble was answered, None if it was not: what came later is no evidence.
     """
+    end = min(now, until or now)
     first = _first(episodes, now)
     lost: tuple[str, ...] = ()
     series: tuple[Series, ...] = ()
     if sources.metrics is not None:
         try:
             series = await sources.metrics.query_range(
-                sources.selector, start=first - BEFORE, end=now, step=sources.step
+                sources.selector, start=first - BEFORE, end=end, step=sources.step
             )
         except OpsmithError as error:
             lost = (f"metrics: {error}",)
     kept = Kept(
         name=folder.name,
-        window=Window(start=first - LEAD, end=now + sources.step),
+        window=Window(start=first - LEAD, end=end + sources.step),
         alerting=_suffering(episodes),
         series=series,
         alerts=tuple(episode.alert for episode in episodes),
         traces=sources.traces.lines(),
         logs=sources.logs.lines(),
-        changes=tuple(change for change in changes if change.at >= first - BEFORE),
+        changes=tuple(one for one in changes if first - BEFORE <= one.at <= end),
         topology=sources.topology(),
     )
     await asyncio.to_thread(write, folder, kept)

@@ -12,7 +12,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from opsmith.audit.states import ALERT, REMEDY, of_remedy, of_tried, to_episode, to_remedy
+from opsmith.audit.states import (
+    ALERT,
+    PLAN,
+    REMEDY,
+    of_remedy,
+    of_tried,
+    to_dossier,
+    to_episode,
+    to_remedy,
+)
 from opsmith.errors import NotFound, WorldError
 from opsmith.nouns.diagnosis import Channel, Status
 from opsmith.nouns.episode import Episode
@@ -26,6 +35,7 @@ from opsmith.nouns.plan import (
     Dossier,
     Order,
     Outcome,
+    PlanState,
     Remedy,
     Tried,
 )
@@ -195,6 +205,25 @@ class Remedies:
         wanted = Wanted(kind=ALERT, subject=fingerprint, latest=True, limit=1)
         found = await self._ledger.read(wanted)
         return to_episode(found[0]) if found else None
+
+
+async def acted_at(ledger: Ledger, incident: str) -> datetime | None:
+    """When the plan that answers an incident began to act; None while none stands.
+
+    What is measured from then on is the cure. A plan that was taken back, or failed, left the
+    trouble as it was.
+    """
+    answers = await ledger.read(Wanted(kind=REMEDY, subject=incident, latest=True, limit=1))
+    plan = to_remedy(answers[0]).plan if answers else ""
+    if not plan:
+        return None
+    states = [
+        (to_dossier(record).state, record.entry.at)
+        for record in await ledger.read(Wanted(kind=PLAN, subject=plan))
+    ]
+    if not states or states[-1][0] not in {PlanState.RUNNING, PlanState.DONE}:
+        return None
+    return next((at for state, at in states if state is PlanState.RUNNING), None)
 
 
 def still_fires(episode: Episode) -> tuple[str, str]:

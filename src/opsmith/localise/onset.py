@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from opsmith.localise.periods import Periods
+from opsmith.localise.periods import LEAD_S, Periods
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
@@ -109,6 +109,8 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
 
     The own onset is the median of the change points of all series that rise to a clearly other
     level, of the alerting entities alone if theirs do; what precedes it is the reference.
+    Where none rises so, as a saw's teeth do not, it is the earliest moment that the alarm allows
+    and that leaves a reference.
     """
     fault_free = [
         np.count_nonzero(announced.fault_free(times_s)) for _, times_s in by_grid(recording.series)
@@ -117,10 +119,11 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
     started = 0 if spans is None else np.count_nonzero(announced.fault_free(spans.start_s))
     if max(fault_free, default=0) >= LEAST_SAMPLES or started >= LEAST_SPANS:
         return announced
-    votes = list(change_votes(recording, announced.end_s))
+    latest_s = latest_onset_s(announced)
+    votes = [one for one in change_votes(recording, announced.end_s) if one[1] <= latest_s]
     own = [at_s for entity, at_s in votes if entity in recording.alerting]
     if not votes:
-        return announced
+        return before_the_alarm(recording, announced)
     start_s = float(np.median(own or [at_s for _, at_s in votes]))
     return Periods(
         start_s=start_s,
@@ -131,8 +134,41 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
     )
 
 
+def latest_onset_s(announced: Periods) -> float:
+    """What rose `LEAD_S` after the alarm is a cure or a consequence; without an alarm, the end.
+
+    Not sooner: two levels laid through a slow rise meet in its middle.
+    """
+    alarmed = announced.alarm_s > announced.start_s
+    return announced.alarm_s + LEAD_S if alarmed else announced.end_s
+
+
+def before_the_alarm(recording: Recording, announced: Periods) -> Periods:
+    """From `LEAD_S` before the alarm on, later where a series has no reference by then.
+
+    The announced periods when no series has samples enough before the alarm.
+    """
+    known = [
+        times_s[LEAST_SAMPLES]
+        for _, times_s in by_grid(recording.series)
+        if len(times_s) > LEAST_SAMPLES and times_s[LEAST_SAMPLES] <= announced.alarm_s
+    ]
+    if not known:
+        return announced
+    return Periods(
+        start_s=max(float(min(known)), announced.alarm_s - LEAD_S),
+        end_s=announced.end_s,
+        alarm_s=announced.alarm_s,
+        reference=np.empty((0, 2)),
+        lead_s=0.0,
+    )
+
+
 def change_votes(recording: Recording, end_s: float) -> Iterator[tuple[Entity | None, float]]:
-    """Owner and change point of every series whose rise explains most of its variance."""
+    """Owner and change point of every series whose rise explains most of its variance.
+
+    A rise within the first samples leaves no reference: whatever starts then is starting itself.
+    """
     series = recording.series
     for places, times_s in by_grid(series):
         seen = times_s < end_s
@@ -140,7 +176,7 @@ def change_votes(recording: Recording, end_s: float) -> Iterator[tuple[Entity | 
             rows = places[block : block + BLOCK]
             values = matrix_of([series[place] for place in rows], times_s)[:, seen]
             split, share = change_point(values)
-            for row in np.flatnonzero((split > 0) & (share >= CLEAR_SHARE)).tolist():
+            for row in np.flatnonzero((split >= LEAST_SAMPLES) & (share >= CLEAR_SHARE)).tolist():
                 first, last = values[row, : split[row]], values[row, split[row] :]
                 one = series[rows[row]]
                 if one.aspect in SPEAKING and np.nanmean(last) > np.nanmean(first):

@@ -13,6 +13,7 @@ from opsmith.audit.states import CHANGE, of_look, to_change
 from opsmith.errors import OpsmithError
 from opsmith.flows.capture import Sources, capture
 from opsmith.flows.investigate import Investigation, investigate
+from opsmith.flows.remediate import acted_at
 from opsmith.flows.remember import Memory
 from opsmith.localise.fitted import Fitted
 from opsmith.localise.graph_nodes import Told
@@ -93,6 +94,7 @@ class Looks:
             episodes=[episode for episode in members if episode is not None],
             changes=await self._changes(),
             now=began,
+            until=await acted_at(self._ledger, incident.id),
         )
         self._troubles.note("prometheus", lost[0] if lost else "")
         fitted = weights(self._settings)

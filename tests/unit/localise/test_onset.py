@@ -161,6 +161,29 @@ def test_without_anything_fault_free_the_onset_is_found_from_the_alerting_entity
     assert found.fault_free(GRID).sum() > 50
 
 
+def unannounced(one: Series) -> Recording:
+    """No fault-free stretch is known, only when the alarm came."""
+    return recording(
+        window=Window(start=moment(T0 - 500.0), end=moment(END_S)),
+        series=(one,),
+        alerts=(alarm(FRONT),),
+        alerting=(FRONT,),
+    )
+
+
+def test_what_rises_while_it_starts_or_long_after_the_alarm_dates_no_onset() -> None:
+    flat = line(FRONT, Aspect.LATENCY, 0.1, 0.1, wobble=0.0)
+    starting = replace(flat, values=np.where(np.arange(len(GRID)) < 2, 0.1, 0.6))
+    cure = replace(flat, values=np.where(GRID < ALARM_S + 1.0 + 60.0 + 15.0, 0.1, 0.6))
+
+    for one in (starting, cure):
+        found = periods(unannounced(one))
+
+        assert found.start_s == pytest.approx(ALARM_S + 1.0 - 60.0)
+        assert found.alarm_s == pytest.approx(ALARM_S + 1.0)
+        assert found.fault_free(GRID).sum() > 4
+
+
 def test_without_a_reference_and_without_a_change_the_announcement_stands() -> None:
     case = recording(
         window=Window(start=moment(T0 - 500.0), end=moment(END_S)),
