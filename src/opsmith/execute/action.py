@@ -42,7 +42,8 @@ class Preview:
 
     version: the state of what would be touched. says: what would happen, for a person.
     before: all that an undo needs; it is on the ledger before anything happens.
-    owner: a GitOps tool that would change it back, empty for none.
+    owner: a GitOps tool that would change it back, empty for none. instead: what gives the owner
+        a patch, None where nothing does.
     members: whom it would touch in fact, when the target is a group.
     plan: id of the plan that it is carried out for, empty while it is only rehearsed.
     irreversible: why this one cannot be undone although others of its action can.
@@ -53,6 +54,7 @@ class Preview:
     says: str
     before: Values
     owner: str = ""
+    instead: Order | None = None
     members: tuple[Entity, ...] = ()
     plan: str = ""
     irreversible: str = ""

@@ -6,6 +6,7 @@ from opsmith.execute.action import Action
 from opsmith.execute.actions.alerts import SilenceAlerts
 from opsmith.execute.actions.config import PatchConfig, SetConfig
 from opsmith.execute.actions.hosts import ON_HOSTS
+from opsmith.execute.actions.kubernetes import ON_CLUSTERS
 from opsmith.execute.actions.logs import CleanLogs, QuarantineLogs
 from opsmith.execute.actions.reads import READS
 from opsmith.execute.actions.script import RunScript
@@ -17,6 +18,7 @@ from opsmith.execute.actions.service import (
     RollBack,
     RollBackConfig,
 )
+from opsmith.execute.actions.traffic import SHIFT_TRAFFIC
 
 BUILT_IN: tuple[Action, ...] = (
     SetConfig(),
@@ -32,5 +34,7 @@ BUILT_IN: tuple[Action, ...] = (
     SilenceAlerts(),
     RunScript(),
     *ON_HOSTS,
+    *ON_CLUSTERS,
+    SHIFT_TRAFFIC,
     *READS,
 )
