@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.localise.findings import Findings
-from opsmith.localise.gaps import named_callees
-from opsmith.localise.novelty import NOISE_G, Side, compare
+from opsmith.localise.lost_calls import begun, called_by
 from opsmith.localise.periods import Periods, moment
-from opsmith.localise.repeats import given_up, repeats
+from opsmith.localise.repeats import repeats
 from opsmith.localise.restarts import starts
+from opsmith.localise.rise import NOISE_G, Side, compare
 from opsmith.localise.scene import Scene
-from opsmith.localise.traces import CLIENT, Traces, refused
+from opsmith.localise.traces import Traces, refused
 from opsmith.nouns.diagnosis import Channel, Evidence
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.signals import Logs
@@ -127,31 +127,13 @@ def own_failures(
     """Failures that began in an entity, or between it and a callee (then the second is set)."""
     if traces is None or not traces.spans.failed.any():
         return {}
-    spans = traces.spans
-    failed = spans.failed
-    failed_below = np.bincount(traces.parent[failed & (traces.parent >= 0)], minlength=len(failed))
-    names, called = called_by(traces)
-    began = failed & (failed_below == 0)
-    callee = np.where(refused(traces) | given_up(traces), -1, called)
-    kind = spans.entity.astype(np.int64) * (len(names) + 1) + callee + 1
+    names, callee, began = begun(traces)
+    kind = traces.spans.entity.astype(np.int64) * (len(names) + 1) + callee + 1
     found = {}
     for group, count in counted(traces, periods, kind, began).items():
         owner, other = divmod(group, len(names) + 1)
         found[names[owner], names[other - 1] if other else None] = count
     return found
-
-
-def called_by(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
-    """All entities, and for each client span the number of its callee, -1 for other spans.
-
-    The callee is the foreign child's entity, or the one that the attributes name.
-    """
-    names, called = named_callees(traces)
-    child = np.flatnonzero(traces.crosses)
-    seen = np.full(len(called), -1, dtype=np.int64)
-    seen[traces.parent[child]] = traces.spans.entity[child]
-    client = traces.spans.side == CLIENT
-    return names, np.where(client, np.where(seen >= 0, seen, called), -1)
 
 
 def full_pools(traces: Traces | None, periods: Periods) -> dict[Entity, Count]:

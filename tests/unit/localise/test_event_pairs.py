@@ -22,7 +22,8 @@ from small_systems import (
 )
 
 from opsmith.localise.event_pairs import END, FAILED_END, START, Pairs, read_pairs
-from opsmith.localise.novelty import compare, new_pairs, rate
+from opsmith.localise.novelty import new_pairs, rate
+from opsmith.localise.rise import compare
 from opsmith.localise.scene import Scene, read_scene
 from opsmith.localise.traces import Traces
 from opsmith.nouns.signals import Logs

@@ -1,0 +1,81 @@
+"""Lost calls: calls that failed though the callee did not, and what above them they explain."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from opsmith.localise.gaps import named_callees
+from opsmith.localise.repeats import given_up
+from opsmith.localise.rise import NOISE_G, Side, compare
+from opsmith.localise.traces import CLIENT, Mask, Rows, Traces, Vector, refused
+from opsmith.nouns.entity import Entity
+
+
+def called_by(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
+    """All entities, and for each client span the number of its callee, -1 for other spans.
+
+    The callee is the foreign child's entity, or the one that the attributes name.
+    """
+    names, called = named_callees(traces)
+    child = np.flatnonzero(traces.crosses)
+    seen = np.full(len(called), -1, dtype=np.int64)
+    seen[traces.parent[child]] = traces.spans.entity[child]
+    client = traces.spans.side == CLIENT
+    return names, np.where(client, np.where(seen >= 0, seen, called), -1)
+
+
+def begun(traces: Traces) -> tuple[tuple[Entity, ...], Rows, Mask]:
+    """All entities; (n,) the callee of each call by its number, else -1; (n,) who failed first.
+
+    A failed span without a failed child is where a failure began. A client span among them lost
+    its call; one that the caller's own pool refused, or the caller gave up, is no call here.
+    """
+    failed = traces.spans.failed
+    failed_below = np.bincount(traces.parent[failed & (traces.parent >= 0)], minlength=len(failed))
+    names, called = called_by(traces)
+    began: Mask = failed & (failed_below == 0)
+    callee = np.where(refused(traces) | given_up(traces), -1, called)
+    return names, callee, began
+
+
+def lost_since(traces: Traces, onset_s: float) -> Vector:
+    """(n,) Unix seconds of the first call lost at or below a span since the onset, inf for none.
+
+    Only calls between two that lose more of them than before count.
+    """
+    names, callee, began = begun(traces)
+    spans = traces.spans
+    call = np.flatnonzero(callee >= 0)
+    lost = began[call]
+    edge = spans.entity[call].astype(np.int64) * len(names) + callee[call]
+    _, edge = np.unique(edge, return_inverse=True)
+    rising = edges_that_lose_more(traces, edge, call, lost, onset_s)
+    rows = call[lost & rising[edge] & traces.after(onset_s)[traces.trace[call]]]
+    first_s = np.full(len(spans.failed), np.inf)
+    here, at_s = rows, spans.start_s[rows]
+    while len(here):
+        later = at_s >= first_s[here]
+        here, at_s = here[~later], at_s[~later]
+        np.minimum.at(first_s, here, at_s)
+        here = traces.parent[here]
+        here, at_s = here[here >= 0], at_s[here >= 0]
+    return first_s
+
+
+def edges_that_lose_more(
+    traces: Traces, edge: Rows, call: Rows, lost: Mask, onset_s: float
+) -> Mask:
+    """(edges,) whose share of traces with a lost call rose by more than noise."""
+    count, size = int(edge.max(initial=-1)) + 1, len(traces.began_s)
+    ran = np.unique(edge * size + traces.trace[call])
+    hit = np.unique((edge * size + traces.trace[call])[lost])
+    k0, n0, k1, n1 = (
+        side.count(rows // size, rows % size, count)
+        for side in (
+            Side.of(traces, traces.before(onset_s)),
+            Side.of(traces, traces.after(onset_s)),
+        )
+        for rows in (hit, ran)
+    )
+    g, _ = compare(k0, n0, k1, n1)
+    return np.asarray(g > NOISE_G)
