@@ -9,7 +9,8 @@
     │   └── TooMany         one asker wants more at once than its share
     ├── WorldError      something outside the house failed (often worth a second try)
     │   ├── Unreachable     a server did not answer
-    │   │   └── Overloaded      it has more to do than it can, and says when to come back
+    │   │   ├── Overloaded      it has more to do than it can, and says when to come back
+    │   │   └── NotBegun        it was refused before anything was done: nothing to undo
     │   └── BadAnswer       a server answered with nonsense
     └── HouseError      a promise of our own was broken (a bug or a damaged store)
 
@@ -99,6 +100,10 @@ class Overloaded(Unreachable):
     def __init__(self, message: str | None = None, *, retry_after_s: float = 1.0) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(message)
+
+
+class NotBegun(Unreachable):
+    """It was refused before anything was done, so that there is nothing to undo."""
 
 
 class BadAnswer(WorldError):

@@ -27,10 +27,10 @@ class Authority:
         self.ca = folder / "ca.pem"
         self.ca.write_bytes(_pem(own.sign(self._key, hashes.SHA256())))
 
-    def issue(self, name: str) -> tuple[Path, Path]:
+    def issue(self, name: str, *, ends: datetime | None = None) -> tuple[Path, Path]:
         """Certificate and key for 127.0.0.1 in files `NAME.pem` and `NAME.key`."""
         key = ec.generate_private_key(ec.SECP256R1())
-        made = _blank(_name(name), self._name, key).add_extension(
+        made = _blank(_name(name), self._name, key, ends=ends).add_extension(
             x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]),
             critical=False,
         )
@@ -50,7 +50,9 @@ def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _blank(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateBuilder:
+def _blank(
+    subject: x509.Name, issuer: x509.Name, key: Key, *, ends: datetime | None = None
+) -> x509.CertificateBuilder:
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -59,7 +61,7 @@ def _blank(subject: x509.Name, issuer: x509.Name, key: Key) -> x509.CertificateB
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
+        .not_valid_after(ends or now + timedelta(hours=1))
     )
 
 

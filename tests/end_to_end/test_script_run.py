@@ -59,9 +59,10 @@ def opsmith(*words: str) -> Result:
     return CliRunner().invoke(command, words)
 
 
-def planned() -> str:
+def planned(size: int = 64) -> str:
     told = opsmith(
-        *("plan", "script.run", "service:cart", "script=resize", 'parameters={"size": 64}'),
+        *("plan", "script.run", "service:cart", "script=resize"),
+        f'parameters={{"size": {size}}}',
         *("--why", "too small", "-o", "json"),
     )
     assert told.exit_code == 0, told.output
@@ -107,3 +108,22 @@ def test_a_state_that_changed_after_the_approval_stops_it(site: Path) -> None:
 
     assert ran.exit_code != 0
     assert "has changed since the plan was made" in ran.output
+
+
+def test_a_run_beyond_its_quota_never_began_and_is_not_undone(site: Path) -> None:
+    file = site / "targets.yaml"
+    known = yaml.safe_load(file.read_text())
+    script = known["targets"][0]["scripts"]["resize"]
+    script["limits"] = {"per_minute": 1}
+    del script["look"]  # it would be counted too, by itself
+    file.write_text(yaml.safe_dump(known))
+    for size in (64, 32):
+        plan = planned(size)
+        opsmith("approve", plan)
+        ran = opsmith("run", plan)
+
+    assert ran.exit_code == 1, ran.output
+    assert "was not run: 1 runs of script.resize began within a minute" in ran.output
+    assert (site / "cache" / "size").read_text() == "64\n"
+    shown = json.loads(opsmith("plans", "show", plan, "-o", "json").stdout)
+    assert [act["state"] for act in shown["acts"]] == ["not_begun"]

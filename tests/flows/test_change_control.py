@@ -10,7 +10,8 @@ import yaml
 
 from opsmith.audit.states import ACT, PLAN
 from opsmith.errors import BadInput, Conflict, NotFound, Unreachable
-from opsmith.execute.action import Finding
+from opsmith.execute.action import Action, Finding
+from opsmith.execute.actions import BUILT_IN
 from opsmith.execute.registry import Registry
 from opsmith.execute.resources import hold, let_go
 from opsmith.execute.settle import Watcher
@@ -36,7 +37,7 @@ from opsmith.nouns.task import Risk
 from opsmith.plan.policy import Policy, policy_from
 from opsmith.plan.waves import widening
 from opsmith.seams.ledger import Seen, Wanted
-from opsmith.testing.acting import NOON, DialReach, HandClock, OneWay, TurnDial
+from opsmith.testing.acting import NOON, TURN, DialReach, HandClock, OneWay, TurnDial
 from opsmith.testing.ledger import MemoryLedger
 
 ADA, BOB = Principal(name="ada"), Principal(name="bob")
@@ -67,7 +68,9 @@ class SickLedger(MemoryLedger):
 class House:
     """A change control over two dials, with everything in reach of the test."""
 
-    def __init__(self, *, risk: Risk = Risk.CHANGE, irreversible: str = "") -> None:
+    def __init__(
+        self, *, risk: Risk = Risk.CHANGE, irreversible: str = "", named: str = TURN
+    ) -> None:
         self.dials = DialReach({"cart": 1, "pay": 5})
         self.ledger = SickLedger()
         self.clock = HandClock()
@@ -78,7 +81,7 @@ class House:
         self.checks: tuple[Check, ...] = ()
         self.autonomy: dict[str, Autonomy] = {}
         self._names = iter(f"approval-{n}" for n in range(100))
-        self.action = TurnDial(risk=risk, irreversible=irreversible, deadline_s=0.2)
+        self.action = TurnDial(risk=risk, irreversible=irreversible, deadline_s=0.2, name=named)
         self.control = ChangeControl(
             self.ledger,
             actions=Registry([self.action]),
@@ -98,6 +101,10 @@ class House:
 
     async def _autonomy(self) -> Mapping[str, Autonomy]:
         return await self.earned() if self.earned else self.autonomy
+
+    async def autonomy_on_the_ledger(self) -> Mapping[str, Autonomy]:
+        await self.ledger.read(Wanted(kind="autonomy"))
+        return {}
 
     async def _queue(self) -> None:
         if not self.queue_up:
@@ -124,7 +131,7 @@ class House:
 
     async def propose(self, **turns: int) -> Dossier:
         orders = tuple(
-            Order(action="dial.turn", target=Entity.service(name), values={"to": to})
+            Order(action=self.action.name, target=Entity.service(name), values={"to": to})
             for name, to in turns.items()
         )
         proposal = Proposal(orders=orders, why="it is ill", checks=self.checks)
@@ -561,19 +568,14 @@ async def test_an_undo_waits_for_its_resource_and_asks_who_may() -> None:
 
 
 DOUBTS = ("policy", "ledger full", "ledger locked", "clock", "queue", "approvals")
-KINDS = {
-    "a change": (Risk.CHANGE, ""),
-    "a change for good": (Risk.CHANGE, "for good"),
-    "a destruction": (Risk.DESTRUCTIVE, ""),
-    "a read": (Risk.READ, ""),
-}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("action", BUILT_IN, ids=lambda one: one.spec.name)
 @pytest.mark.parametrize("doubt", DOUBTS)
-async def test_whatever_is_in_doubt_closes_the_door(doubt: str, kind: str) -> None:
-    risk, irreversible = KINDS[kind]
-    house = House(risk=risk, irreversible=irreversible)
+async def test_whatever_is_in_doubt_closes_the_door(doubt: str, action: Action) -> None:
+    """Every action there is, by its name, its risk and whether it can be undone."""
+    spec = action.spec
+    house = House(risk=spec.risk, irreversible=spec.irreversible, named=spec.name)
     name = await house.approved(ADA, BOB, cart=3)
     await _break(house, doubt, name)
 
@@ -581,6 +583,31 @@ async def test_whatever_is_in_doubt_closes_the_door(doubt: str, kind: str) -> No
 
     assert isinstance(answer, Denied), doubt
     assert house.dials.turns == 0
+
+
+@pytest.mark.parametrize("doubt", ["policy", "ledger locked"])
+async def test_a_read_without_a_plan_is_refused_in_doubt_too(doubt: str) -> None:
+    house = House(risk=Risk.READ)
+    house.earned = house.autonomy_on_the_ledger
+    await _break(house, doubt, "")
+    order = Order(action=TURN, target=Entity.service("cart"), values={"to": 3})
+
+    assert isinstance(await house.control.read(order, by=ADA), Denied)
+    assert house.dials.turns == 0
+
+
+async def test_what_its_way_refused_was_never_begun_and_is_not_undone() -> None:
+    house = House()
+    name = await house.approved(cart=3, pay=6)
+    house.dials.full.add("pay")
+
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.UNDONE
+    assert [act.order.target.name for act in outcome.acts] == ["cart"]
+    assert (await house.control.acts(name))[1].state is ActState.NOT_BEGUN
+    assert house.dials.turned == ["cart", "cart"]
 
 
 async def _break(house: House, doubt: str, name: str) -> None:

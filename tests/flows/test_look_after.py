@@ -12,7 +12,7 @@ from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.plan import Check, CheckKind
 from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
 from opsmith.nouns.signals import Alert, AlertSource, Direction
-from opsmith.seams.wire import Answer, Pairs
+from opsmith.seams.wire import Answer, Pairs, Probed
 
 NOW = datetime(2026, 1, 2, 12, tzinfo=UTC)
 TROUBLE = NOW - timedelta(minutes=20)
@@ -70,6 +70,10 @@ class Door:
     async def send(self, method: str, path: str, document: object = None) -> Answer:
         del method, document
         return await self.get(path, ())
+
+    async def probe(self, method: str, *, most_bytes: int) -> Probed:
+        del method, most_bytes
+        return Probed(status=self._status, content=b"")
 
     async def aclose(self) -> None:
         return None

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from opsmith.nouns.anomaly import Label
 from opsmith.nouns.episode import Episode
+from opsmith.nouns.health import Health
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.look import Look
 from opsmith.nouns.maintenance import Window
@@ -36,6 +37,7 @@ TRIED = "tried"
 GRANT = "autonomy"
 REMEDY = "remedy"
 LOOK = "look"
+CHECKED = "check"
 
 _EPISODE: TypeAdapter[Episode] = TypeAdapter(Episode)
 _SIGN: TypeAdapter[Sign] = TypeAdapter(Sign)
@@ -44,6 +46,7 @@ _CHANGE: TypeAdapter[Change] = TypeAdapter(Change)
 _DOSSIER: TypeAdapter[Dossier] = TypeAdapter(Dossier)
 _TRIED: TypeAdapter[Tried] = TypeAdapter(Tried)
 _LOOK: TypeAdapter[Look] = TypeAdapter(Look)
+_HEALTH: TypeAdapter[Health] = TypeAdapter(Health)
 _REMEDY: TypeAdapter[Remedy] = TypeAdapter(Remedy)
 _GRANT: TypeAdapter[Grant] = TypeAdapter(Grant)
 _ACT: TypeAdapter[Act] = TypeAdapter(Act)
@@ -173,6 +176,17 @@ def of_look(look: Look) -> Entry:
 def to_look(record: Record) -> Look:
     """The look that `of_look` wrote."""
     return _LOOK.validate_json(record.entry.body)
+
+
+def of_health(health: Health, *, at: datetime) -> Entry:
+    """The entry that makes `health` how its check stands."""
+    body = _HEALTH.dump_json(health).decode()
+    return Entry(kind=CHECKED, subject=health.name, body=body, at=at)
+
+
+def to_health(record: Record) -> Health:
+    """The health that `of_health` wrote."""
+    return _HEALTH.validate_json(record.entry.body)
 
 
 def of_grant(grant: Grant) -> Entry:

@@ -225,6 +225,12 @@ def _schedule() -> click.Command:
     return schedule
 
 
+def _checks() -> click.Command:
+    from opsmith.cli.checks import checks
+
+    return checks
+
+
 def _worker() -> click.Command:
     from opsmith.cli.worker import worker
 
@@ -242,6 +248,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], click.Command]]] = {
     "approve": ("Say yes to a plan.", _approve),
     "autonomy": ("See and set how far actions may go by themselves.", _autonomy),
     "bundle": ("Check a folder of recorded telemetry, print its schemas.", _bundle),
+    "checks": ("See how the checked addresses stand.", _checks),
     "completion": ("Print the completion script of a shell.", _completion),
     "detect": ("Tell what series never did before.", _detect),
     "doctor": ("Say what is installed, reachable and missing.", _doctor),

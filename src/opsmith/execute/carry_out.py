@@ -13,18 +13,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import accumulate
 
-from opsmith.errors import OpsmithError
+from opsmith.errors import NotBegun, OpsmithError
 from opsmith.execute.action import Action, Finding, Preview, World
 from opsmith.execute.registry import Registry
 from opsmith.execute.resources import hold, let_go
 from opsmith.nouns.plan import Act, ActState, ApprovedPlan, Outcome, Plan, PlanState, Step
+from opsmith.nouns.task import Risk
 from opsmith.seams.ledger import Ledger
 
 # A step is looked at, done, looked at again and perhaps undone, each within its deadline.
 LEASE_DEADLINES = 4
 LEASE_SLACK = timedelta(seconds=30)
 
-_OVER = frozenset({ActState.UNDONE})
+_OVER = frozenset({ActState.UNDONE, ActState.NOT_BEGUN})
 
 Note = Callable[[Act], Awaitable[None]]
 
@@ -172,6 +173,9 @@ async def _one(plan: Plan, number: int, version: str, site: Site) -> tuple[_Begu
     try:
         async with asyncio.timeout(within):
             says = await action.apply(step.order, preview, site.world)
+    except NotBegun as error:
+        await _kept(begun, ActState.NOT_BEGUN, str(error), site)
+        return None, str(error)
     except (OpsmithError, TimeoutError) as error:
         return await _kept(begun, ActState.FAILED, _said(error), site), _said(error)
     return await _verified(await _kept(begun, ActState.APPLIED, says, site), site)
@@ -200,13 +204,17 @@ async def _verified(begun: _Begun, site: Site) -> tuple[_Begun, str]:
 
 
 async def _stop(plan: Plan, done: Sequence[_Begun], why: str, site: Site) -> Outcome:
-    """Undo what was begun, last first; what cannot be undone is said."""
-    acts = [await _undone(begun, site) for begun in reversed(done)]
+    """Undo what was begun, last first; what cannot be undone is said, what only read is left."""
+    changes = [begun for begun in done if begun.step.risk is not Risk.READ]
+    acts = [await _undone(begun, site) for begun in reversed(changes)]
     left = [act for act in acts if act.state is not ActState.UNDONE]
-    state = PlanState.FAILED if left else PlanState.UNDONE
+    state = PlanState.FAILED if left or (done and not changes) else PlanState.UNDONE
     tail = "".join(f" Step {act.number + 1} stays as it is: {act.says}" for act in left)
     says = why + (tail or (" What was done before is undone." if acts else ""))
-    return Outcome(plan=plan.id, state=state, says=says, acts=tuple(reversed(acts)))
+    after = {begun.act.number: begun.act for begun in done} | {act.number: act for act in acts}
+    return Outcome(
+        plan=plan.id, state=state, says=says, acts=tuple(after[number] for number in sorted(after))
+    )
 
 
 async def _undone(begun: _Begun, site: Site) -> Act:

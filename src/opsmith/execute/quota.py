@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from opsmith.errors import Conflict, OpsmithError, Unreachable
+from opsmith.errors import Conflict, NotBegun, OpsmithError, Unreachable
 from opsmith.nouns.record import Entry, Record
 from opsmith.seams.ledger import Ledger, Seen, Wanted
 from opsmith.seams.sandbox import Ending, Program, Ran, Sandbox
@@ -52,9 +52,12 @@ class MeteredSandbox:
         self._clock = clock
 
     async def run(self, program: Program) -> Ran:
-        """Run it, or answer that its quota is used up; `Unreachable` when nothing can be kept."""
+        """Run it, or answer that its quota is used up; `NotBegun` when nothing can be kept."""
         run = uuid4().hex[:12]
-        why = await self._begin(program, run)
+        try:
+            why = await self._begin(program, run)
+        except Unreachable as error:
+            raise NotBegun(f"{program.name} was not run: {error}") from error
         if why:
             return Ran(ending=Ending.REFUSED, code=0, output=why)
         said: dict[str, object] = {"ending": "cancelled"}

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, of_tried, to_act, to_dossier
-from opsmith.errors import BadInput, Conflict, NotFound, OpsmithError
-from opsmith.execute.action import World
+from opsmith.errors import BadInput, Conflict, NotFound, OpsmithError, WorldError
+from opsmith.execute.action import Finding, Preview, World
 from opsmith.execute.carry_out import Site, carry_out, take_back
 from opsmith.execute.registry import Registry
 from opsmith.execute.resources import holder_of
@@ -26,6 +26,7 @@ from opsmith.nouns.plan import (
     Denied,
     Dossier,
     Judgement,
+    NeedsApproval,
     Order,
     Outcome,
     Plan,
@@ -35,7 +36,7 @@ from opsmith.nouns.plan import (
 )
 from opsmith.nouns.record import Record
 from opsmith.nouns.session import Principal
-from opsmith.nouns.task import highest
+from opsmith.nouns.task import Risk, highest
 from opsmith.plan.approvals import approve, leave
 from opsmith.plan.judge import Circumstances, judge
 from opsmith.plan.policy import Policy
@@ -127,6 +128,32 @@ class ChangeControl:
         )
         await self._keep(dossier, by=by, seen=0)
         return dossier
+
+    async def read(self, order: Order, *, by: Principal) -> Finding | Denied:
+        """Carry out one order that only reads; policy is asked, and no plan is kept.
+
+        A world that fails is found, not raised. Raises as `propose` does, and `BadInput` for an
+        order that would change something.
+        """
+        action = self._actions.checked(order)
+        clock = self._guards.clock()
+        step, _ = await self._rehearsed(order)
+        if step.risk is not Risk.READ:
+            raise BadInput(f"{order.action} changes something; that takes a plan.")
+        plan = Plan(
+            steps=(step,), why="to read", made_at=clock.now, made_by=by.name, tenant=by.tenant
+        )
+        judgement = await self._judge(plan, by, clock)
+        if isinstance(judgement, NeedsApproval):
+            reason = "Policy wants an approval for it; make a plan."
+            return Denied(rule=judgement.rule, reason=reason)
+        if isinstance(judgement, Denied):
+            return judgement
+        preview = Preview(version=step.version, says=step.preview, before={})
+        try:
+            return Finding(holds=True, says=await action.apply(order, preview, self._world))
+        except WorldError as error:
+            return Finding(holds=False, says=str(error))
 
     async def plans(self) -> tuple[Dossier, ...]:
         """Every plan as it stands, the one that changed last first."""

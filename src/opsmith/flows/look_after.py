@@ -109,7 +109,7 @@ def _outside(history: Series, latest: Series | None, now: datetime) -> str:
 
 async def _http_ok(check: Check, eyes: Eyes) -> Finding:
     async with aclosing(eyes.wire(check.subject)) as wire:
-        status = (await wire.get("", ())).status
+        status = (await wire.probe("GET", most_bytes=1)).status
         says = f"{wire.where} answers {status}"
     return Finding(holds=status < HTTPStatus.BAD_REQUEST, says=says)
 

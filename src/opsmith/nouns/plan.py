@@ -250,9 +250,13 @@ OPEN = frozenset({PlanState.PROPOSED, PlanState.APPROVED})
 
 
 class ActState(StrEnum):
-    """How far one step has come; `started` is on the ledger before anything happens."""
+    """How far one step has come; `started` is on the ledger before anything happens.
+
+    not_begun: its way refused it before it did anything, so it is not undone either.
+    """
 
     STARTED = "started"
+    NOT_BEGUN = "not_begun"
     APPLIED = "applied"
     VERIFIED = "verified"
     FAILED = "failed"

@@ -149,7 +149,7 @@ class Sandbox(Protocol):
 
     When `run` returns, or is cancelled, no process of the program lives. A program is never run
     with less than was promised. Raises `BadInput` for a program that cannot be started,
-    `Unreachable` when this host lacks what confining needs, with what exactly.
+    `NotBegun` when this host lacks what confining needs, with what exactly.
     """
 
     async def run(self, program: Program) -> Ran:

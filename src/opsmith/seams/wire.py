@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -55,8 +56,20 @@ class Answer:
     content: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What one try was answered, whatever the status. content: its beginning, as it was sent.
+
+    certificate_ends: when the server's certificate ends (UTC-aware), None where none was verified.
+    """
+
+    status: int
+    content: bytes
+    certificate_ends: datetime | None = None
+
+
 class Wire(Protocol):
-    """Asks one HTTP server, and brings the whole answer.
+    """Asks one HTTP server, and brings the whole answer; follows no redirect.
 
     A question that failed in a way that passes (no connection, 429, 502, 503, 504) is asked
     again; what changes something there is sent once.
@@ -76,6 +89,9 @@ class Wire(Protocol):
 
     async def send(self, method: str, path: str, document: object = None) -> Answer:
         """Change something there, with `document` as JSON; tried once."""
+
+    async def probe(self, method: str, *, most_bytes: int) -> Probed:
+        """Ask the address itself, once, on a connection of its own; every status is an answer."""
 
     async def aclose(self) -> None:
         """Let go of the connections."""

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from opsmith.errors import BadInput, NotFound, Unreachable
+from opsmith.errors import BadInput, NotBegun, NotFound, Unreachable
 from opsmith.execute.action import ActionSpec, Finding, Preview, World
 from opsmith.nouns.clock import Clock
 from opsmith.nouns.entity import Entity, EntityKind
@@ -22,16 +22,23 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 class DialReach:
     """Dials that can be turned; keeps every promise of a reach for as long as it lives.
 
-    broken: targets whose way is closed. slow_s: how long a turn takes.
+    broken: targets whose way is closed. full: those that take no order now. slow_s: how long a
+    turn takes. turned: each that was turned, in order.
     """
 
     def __init__(self, dials: Mapping[str, int]) -> None:
         self.dials = dict(dials)
-        self.turns = 0
+        self.turned: list[str] = []
         self.broken: set[str] = set()
+        self.full: set[str] = set()
         self.slow_s = 0.0
         self.sticky: set[str] = set()
         self.owners: dict[str, str] = {}
+
+    @property
+    def turns(self) -> int:
+        """How often anything was turned."""
+        return len(self.turned)
 
     def carries(self, target: Entity, verb: str) -> bool:
         return verb == TURN and target.name in self.dials
@@ -50,7 +57,9 @@ class DialReach:
                 await asyncio.sleep(self.slow_s)
         except TimeoutError as error:
             raise Unreachable(f"{target} did not answer in time.") from error
-        self.turns += 1
+        if target.name in self.full:
+            raise NotBegun(f"{target} takes no order now.")
+        self.turned.append(target.name)
         if target.name not in self.sticky:
             self.dials[target.name] = to
         return Reply(says=f"turned from {at} to {to}", facts={"at": self.dials[target.name]})

@@ -8,6 +8,7 @@ from datetime import datetime
 from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.carried import CarriedFiles
 from opsmith.backends.reach.files import FilePlace
+from opsmith.backends.reach.http_checks import HttpChecksReach
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.ssh_commands import Command, Slot
 from opsmith.backends.wire.http import HttpWire
@@ -31,6 +32,7 @@ def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
     return [
         *_local(told, settings, clock),
         *_silences(told, settings, clock),
+        *_checks(told, clock),
         *_ssh(told),
         *_containers(told),
         *_systemd(told),
@@ -54,6 +56,16 @@ def _silences(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
         yield SilencesReach(labels, wire=HttpWire(shape.access()), clock=clock)
     elif labels and url is not None:
         yield SilencesReach(labels, wire=HttpWire(Access(url=url)), clock=clock)
+
+
+def _checks(told: Told, clock: Clock) -> Iterator[Reach]:
+    checks = {
+        entity: {name: shape.check() for name, shape in one.http.items()}
+        for entity, one in told.targets.items()
+        if one.http
+    }
+    if checks:
+        yield HttpChecksReach(checks, clock=clock)
 
 
 def _ssh(told: Told) -> Iterator[Reach]:

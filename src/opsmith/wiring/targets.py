@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 from opsmith.backends.reach.setting_text import Format
 from opsmith.errors import BadInput, Unreachable
 from opsmith.nouns.entity import Entity
+from opsmith.wiring.check_shapes import CheckName, HttpCheckShape
 from opsmith.wiring.paths import AbsolutePath
 from opsmith.wiring.script_shapes import ScriptName, ScriptShape
 from opsmith.wiring.source_file import Name, ServerShape, Strict
@@ -74,6 +75,7 @@ class TargetShape(Strict):
     hosts: tuple[str, ...] = ()
     container: ContainerShape | None = None
     engine: EngineUrl | None = None
+    http: dict[CheckName, HttpCheckShape] = Field(default_factory=dict)
 
 
 class AlertmanagerShape(ServerShape):

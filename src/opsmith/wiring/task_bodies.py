@@ -83,6 +83,19 @@ class CleanBody(Body):
         }
 
 
+class CheckBody(Body):
+    """http.check: ask what the targets file names of each target; tell of an outage, once."""
+
+    target: Names
+    check: str = Field(default="", pattern=r"^([a-z0-9][a-z0-9-]{0,60})?$")
+
+    def parts(self) -> Mapping[str, Body]:
+        """One a target."""
+        for one in self.target:
+            Entity.parse(one)
+        return {one: CheckBody(target=[one], check=self.check) for one in self.target}
+
+
 class ForecastBody(Body):
     """forecast: series of the metrics server by PromQL, `horizon_s` ahead."""
 
@@ -104,6 +117,7 @@ BODIES: Mapping[str, type[Body]] = {
     "investigate": InvestigateBody,
     "plan.run": PlanBody,
     "logs.clean": CleanBody,
+    "http.check": CheckBody,
     "forecast": ForecastBody,
 }
 

@@ -22,6 +22,7 @@ from opsmith.nouns.plan import OPEN, Allowed, Denied, Dossier, Order, PlanState
 from opsmith.settings import Settings
 from opsmith.wiring.act import ChangeControl, now
 from opsmith.wiring.act import Desk as ActDesk
+from opsmith.wiring.checks import checks_of
 from opsmith.wiring.desk import Desk
 from opsmith.wiring.task_bodies import (
     AskBody,
@@ -36,6 +37,8 @@ from opsmith.wiring.task_bodies import (
 ASK_S = 120.0
 INVESTIGATE_S = 900.0
 FORECAST_S = 300.0
+# The longest check, and the time that places to notify may take.
+CHECK_S = 180.0
 # The longest plan: some actions of two minutes each, and ten minutes of watching.
 PLAN_S = 3600.0
 # A fortnight shows a week's rhythm twice.
@@ -80,6 +83,7 @@ def kinds(
         Work(
             name="logs.clean", deadline_s=PLAN_S, act=partial(_clean, control), interruptible=False
         ),
+        Work(name="http.check", deadline_s=CHECK_S, act=checks_of(settings, house).act),
         Work(name="forecast", deadline_s=FORECAST_S, act=partial(_forecast, settings)),
     ]
     return {one.name: one for one in made}

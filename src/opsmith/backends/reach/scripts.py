@@ -15,7 +15,7 @@ from pathlib import Path
 
 from jsonschema import Draft7Validator
 
-from opsmith.errors import BadAnswer, BadInput, NotFound, Unreachable
+from opsmith.errors import BadAnswer, BadInput, NotBegun, NotFound, Unreachable
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import Value, Values
 from opsmith.nouns.redaction import redact
@@ -106,7 +106,10 @@ class ScriptsReach:
         return Found(version=told, facts=facts)
 
     async def send(self, target: Entity, verb: str, values: Values, *, deadline_s: float) -> Reply:
-        """Run the script, or its verify or undo. Raises `BadAnswer` when it ends badly."""
+        """Run the script, or its verify or undo.
+
+        Raises `BadAnswer` when it ends badly, `NotBegun` when it was not even started.
+        """
         name, script, given = self._asked(target, verb, values)
         part = {RUN: script.run, VERIFY: script.verify, UNDO: script.undo}[verb]
         if part is None:
@@ -115,6 +118,8 @@ class ScriptsReach:
         try:
             async with asyncio.timeout(deadline_s):
                 ran = await self._sandbox.run(program)
+        except BadInput as error:
+            raise NotBegun(str(error)) from error
         except TimeoutError as error:
             raise Unreachable(f"{verb} on {target} took longer than {deadline_s:g} s.") from error
         ran = _well(ran, f"{verb} {name}")
@@ -224,7 +229,7 @@ def _content(part: Pinned) -> bytes:
 
 def _well(ran: Ran, what: str) -> Ran:
     if ran.ending is Ending.REFUSED:
-        raise Unreachable(f"{what} was not run: {ran.output}.")
+        raise NotBegun(f"{what} was not run: {ran.output}.")
     if not ran.well:
         how = f"{ran.ending} {ran.code}" if ran.ending is not Ending.EXITED else f"code {ran.code}"
         told = redact(ran.output).strip()[-_TOLD:]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from opsmith.backends.sandbox.orders import Order, Told
-from opsmith.errors import BadInput, Unreachable
+from opsmith.errors import BadInput, NotBegun, Unreachable
 from opsmith.seams.sandbox import Ending, Program, Ran, Usage
 
 _PACKAGES = Path(__file__).parents[3]
@@ -189,7 +189,7 @@ def _ran(told: Told, tail: _Tail, program: Program) -> Ran:
     if ending == "abandoned":
         ending = Ending.FLOODED
     if ending == "unconfined":
-        raise Unreachable(
+        raise NotBegun(
             f"{program.name} was not run, for it cannot be confined: {told.why}.",
             hint="`opsmith doctor` says what this host offers.",
         )

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from random import Random, SystemRandom
@@ -16,7 +18,7 @@ from random import Random, SystemRandom
 import httpx
 
 from opsmith.errors import BadAnswer, BadInput, Unreachable
-from opsmith.seams.wire import Access, Answer, Pairs, Tls
+from opsmith.seams.wire import Access, Answer, Pairs, Probed, Tls
 
 # A range query of 50,000 series of 500 points is below this.
 LARGEST_ANSWER_BYTES = 2**30
@@ -94,6 +96,29 @@ class HttpWire:
         )
         return self._let_in(await self._once(request))
 
+    async def probe(self, method: str, *, most_bytes: int) -> Probed:
+        """Ask the address itself, once, on a connection of its own."""
+        self._shown.renew()
+        alone = {"Accept-Encoding": "identity", "Connection": "close"}
+        request = self._client.build_request(
+            method,
+            self._access.url,
+            headers=self._headers() | alone,
+            params=httpx.QueryParams(self._access.params) if self._access.params else None,
+        )
+        content = bytearray()
+        async with self._sent(request) as answer:
+            ends = _certificate_ends(answer)
+            async for block in answer.aiter_raw():
+                content += block
+                if len(content) >= most_bytes:
+                    break
+            return Probed(
+                status=answer.status_code,
+                content=bytes(content[:most_bytes]),
+                certificate_ends=ends,
+            )
+
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.aclose()
@@ -125,15 +150,22 @@ class HttpWire:
         raise AssertionError  # the last try returns or raises
 
     async def _once(self, request: httpx.Request) -> Answer:
-        """One try; every error of the library ends here."""
+        """One try, to the end of its answer."""
         content = bytearray()
+        async with self._sent(request) as answer:
+            async for block in answer.aiter_bytes():
+                content += block
+                if len(content) > LARGEST_ANSWER_BYTES:
+                    raise BadAnswer(f"{self._where} answers more than 1 GiB; ask for less.")
+        return Answer(status=answer.status_code, content=bytes(content))
+
+    @asynccontextmanager
+    async def _sent(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """The answer while it is read; every error of the library ends here."""
         try:
             answer = await self._client.send(request, stream=True)
             try:
-                async for block in answer.aiter_bytes():
-                    content += block
-                    if len(content) > LARGEST_ANSWER_BYTES:
-                        raise BadAnswer(f"{self._where} answers more than 1 GiB; ask for less.")
+                yield answer
             finally:
                 await answer.aclose()
         # A server that refuses our certificate says so while we read; that comes as it is.
@@ -145,7 +177,6 @@ class HttpWire:
             ) from error
         except (httpx.HTTPError, httpx.StreamError) as error:
             raise BadAnswer(f"{self._where} answered what HTTP does not allow.") from error
-        return Answer(status=answer.status_code, content=bytes(content))
 
     def _let_in(self, answer: Answer) -> Answer:
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -178,6 +209,14 @@ def _base(url: str) -> httpx.URL:
     if base.scheme not in ("http", "https") or not base.host:
         raise ValueError(base.scheme)
     return base
+
+
+def _certificate_ends(answer: httpx.Response) -> datetime | None:
+    """Of a certificate that was verified; Python tells nothing of another."""
+    stream = answer.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream is not None else None
+    ends = tls.getpeercert().get("notAfter") if tls is not None else None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if ends else None
 
 
 class _Secrets:

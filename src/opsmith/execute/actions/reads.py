@@ -1,4 +1,4 @@
-"""container.list and container.logs: actions that only tell."""
+"""container.list, container.logs and http.check: actions that only tell."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from opsmith.nouns.task import Risk
 
 _NOTHING = {"type": "object", "additionalProperties": False, "properties": {}}
 _READS = "it changes nothing"
+# Longer than any check of a targets file may take.
+CHECK_WITHIN_S = 90.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Read:
         """Whether it is there."""
         name = self.spec.name
         found = await look(order, name, world)
-        says = f"{self.spec.title.lower()} ({order.target})"
+        says = str(found.facts.get("says") or f"{self.spec.title.lower()} ({order.target})")
         return Preview(version=found.version, says=says, before={})
 
     async def apply(self, order: Order, preview: Preview, world: World) -> str:
@@ -79,6 +81,24 @@ READS = (
             },
             rights="to use the socket of the container engine",
             irreversible=_READS,
+        )
+    ),
+    Read(
+        spec=ActionSpec(
+            name="http.check",
+            title="Ask an address whether it is well",
+            risk=Risk.READ,
+            targets=frozenset(EntityKind),
+            inputs={
+                "type": "object",
+                "additionalProperties": False,
+                "properties": {
+                    "check": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,60}$"}
+                },
+            },
+            rights="to ask the address that the targets file names",
+            irreversible=_READS,
+            deadline_s=CHECK_WITHIN_S,
         )
     ),
 )
