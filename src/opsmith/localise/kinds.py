@@ -118,7 +118,8 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
     deploy, config = changed(scene, signs, entity)
     trouble = max(failing, behaviour, slow)
     pool = together(weight_of(signs.pool), failing + behaviour + slow)
-    needy = trouble + (cpu if cpu >= THERE else 0.0)
+    # More work than before fills a pool, too; a full pool makes no more work.
+    needy = max(trouble, pool) + (cpu if cpu >= THERE else 0.0)
     argued = {
         CauseKind.CPU_SATURATED: cpu + (slow if cpu >= THERE else 0.0),
         CauseKind.CRASH_LOOP: together(restarts, trouble),

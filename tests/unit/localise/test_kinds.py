@@ -228,6 +228,13 @@ def traced_with(*series: Series) -> Recording:
     return traced(failing(error_line=True), series=series)
 
 
+def test_a_full_pool_beside_a_lost_cache_is_the_caches_doing() -> None:
+    full = failing(attributes={"db.pool.exhausted": "true"})
+    lost = (counter("keyspace_hits_total", 30.0, 1.0), counter("keyspace_misses_total", 2.0, 25.0))
+
+    assert kind(traced(full, series=lost)) is CauseKind.CACHE_STAMPEDE
+
+
 def test_a_full_pool_after_a_changed_setting_is_the_settings_fault() -> None:
     full = failing(attributes={"db.pool.exhausted": "true"})
 
