@@ -1,5 +1,6 @@
 """plan, approve, run and the rest, as typed."""
 
+import asyncio
 import json
 import os
 import time
@@ -8,7 +9,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from opsmith.cli.deciding import decided
 from opsmith.cli.main import opsmith
+from opsmith.cli.talk import Talk
+from opsmith.errors import BadInput
+from opsmith.settings import load
+from opsmith.wiring.ask import AskSources
+from opsmith.wiring.sessions import conversation
 
 
 @pytest.fixture
@@ -242,3 +249,72 @@ def test_several_targets_go_in_waves_and_need_a_check(house: Path) -> None:
     assert "in waves of 1, 2 steps" in shown
     assert typed("plan", *words, "--why", "x", "--check", "vibes=good").exit_code == 2
     assert house.exists()
+
+
+@pytest.fixture
+def names(house: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (house / "names.json").write_text(json.dumps({"services": ["cart", "pay"]}))
+    monkeypatch.setenv("OPSMITH_INVENTORY_FILE", str(house / "names.json"))
+    return house
+
+
+@pytest.mark.usefixtures("names")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("delete logs of cart older than 7 days",),
+        ("删除 cart 7 天前的日志",),
+        ("clean_logs", "service=cart", "older_than=7d"),
+    ],
+)
+def test_a_sentence_or_a_task_becomes_the_same_plan(words: tuple[str, ...]) -> None:
+    result = typed("plan", *words, "-o", "json")
+
+    assert result.exit_code == 4, result.output
+    (answer,) = json.loads(result.stdout)["answers"]
+    (step,) = answer["plan"]["steps"]
+    assert (step["action"], step["target"]) == ("logs.clean", "service:cart")
+    assert step["values"] == {"older_than_s": 7 * 86_400}
+    assert answer["plan"]["judgement"]["approvers"] == 2
+
+
+@pytest.mark.usefixtures("names")
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("is cart healthy?",), "asks for no change"),
+        (("check_health", "service=cart"), "asks for no change"),
+        (("clean_logs", "service=cart", "colour=red"), "SLOT=VALUE of clean_logs"),
+        (("clean_logs", "service=cart", "older_than=soon"), "lacks a right older_than"),
+        (("scale_service", "service=cart", "replicas=many"), "lacks a right replicas"),
+        (("restart_service",), "lacks a right service"),
+    ],
+)
+def test_a_task_that_is_none_says_why(words: tuple[str, ...], says: str) -> None:
+    result = typed("plan", *words)
+
+    assert result.exit_code == 2
+    assert says in result.stderr
+
+
+def test_in_a_talk_the_person_approves_and_runs_what_was_shown(names: Path) -> None:
+    talk = Talk(json_wanted=False, sources=AskSources(), timeout_s=60.0)
+
+    async def said() -> tuple[str, str]:
+        async with conversation(load(), talk.sources) as one:
+            with pytest.raises(BadInput, match="No plan was shown"):
+                await decided(one, "approve")
+            await one.turn("delete logs of pay older than 7 days", timeout_s=60.0)
+            assert one.last_plan == ""
+            await one.turn("delete logs of cart older than 7 days", timeout_s=60.0)
+            assert not await decided(one, "approve it and be quick")
+            assert await decided(one, "批准")
+            assert await decided(one, f"RUN {one.last_plan}")
+            control = await one.asker.control()
+            assert control is not None
+            first = str((await control.plan(one.last_plan)).state)
+            assert await decided(one, "reject")
+            return first, str((await control.plan(one.last_plan)).state)
+
+    assert asyncio.run(said()) == ("approved", "rejected")
+    assert (names / "logs" / "a.log").exists()

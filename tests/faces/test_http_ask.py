@@ -19,6 +19,7 @@ from opsmith.seams.ledger import Wanted
 from opsmith.settings import Settings
 from opsmith.wiring.live import App
 
+CLEAN = "delete logs of cart older than 7 days"
 ANN, BOB = new_key("ann"), new_key("bob")
 FILE = with_principal(
     with_principal("", Principal(name="ann", tenant="shop"), hashed(ANN)),
@@ -32,7 +33,13 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
     """The real app on a free loopback port, with two principals and one known service."""
     inventory = tmp_path / "inventory.yaml"
     inventory.write_text("services: [cart]")
-    app = App(Settings(data_dir=tmp_path, inventory_file=inventory), version="0")
+    (tmp_path / "logs").mkdir()
+    targets = [{"target": "service:cart", "logs": {"folder": str(tmp_path / "logs")}}]
+    (tmp_path / "targets.yaml").write_text(json.dumps({"targets": targets}))
+    settings = Settings(
+        data_dir=tmp_path, inventory_file=inventory, targets_file=tmp_path / "targets.yaml"
+    )
+    app = App(settings, version="0")
     api = create(app, key="", principals=read_principals(FILE))
     with asking(api) as found:
         yield found
@@ -62,15 +69,18 @@ def test_nobody_comes_in_without_a_key_once_there_are_principals(client: httpx.C
 def test_a_question_is_answered_and_its_turn_carries_who_asked(
     client: httpx.Client, tmp_path: Path
 ) -> None:
-    told = client.post("/v1/ask", json={"question": "restart cart"}, headers=as_(ANN)).json()
+    told = client.post("/v1/ask", json={"question": CLEAN}, headers=as_(ANN)).json()
 
     assert told["outcome"] == "plan"
+    plan = told["answers"][0]["plan"]
+    assert (plan["made_by"], plan["tenant"]) == ("ann", "shop")
+    assert client.get(f"/v1/plans/{plan['id']}", headers=as_(ANN)).json()["id"] == plan["id"]
     (record,) = kept(tmp_path, "turn")
     assert (record.entry.principal, record.entry.tenant) == ("ann", "shop")
 
 
 def test_events_come_one_by_one_and_a_session_goes_on(client: httpx.Client) -> None:
-    asked = {"question": "is cart healthy? and restart cart", "stream": True}
+    asked = {"question": f"is cart healthy? and {CLEAN}", "stream": True}
     text = client.post("/v1/ask", json=asked, headers=as_(ANN)).text
     events = [part.split("\n") for part in text.strip().split("\n\n")]
     done = json.loads(events[-1][1].removeprefix("data: "))
@@ -78,8 +88,11 @@ def test_events_come_one_by_one_and_a_session_goes_on(client: httpx.Client) -> N
     assert [event[0] for event in events] == [
         "event: reading",
         *["event: answer"] * 2,
+        "event: plan",
         "event: done",
     ]
+    plan = json.loads(events[-2][1].removeprefix("data: "))
+    assert plan["steps"][0]["action"] == "logs.clean"
     again = {"question": "重启它", "session": done["session"]}
     told = client.post("/v1/ask", json=again, headers=as_(ANN)).json()
     assert told["answers"][0]["task"]["slots"]["service"] == "cart"
@@ -131,3 +144,10 @@ def test_a_bad_file_of_principals_is_told_without_its_keys(text: str) -> None:
         read_principals(text)
 
     assert "scrypt$" not in str(told.value)
+
+
+def test_who_may_only_look_proposes_nothing(client: httpx.Client) -> None:
+    told = client.post("/v1/ask", json={"question": CLEAN}, headers=as_(BOB)).json()
+
+    assert told["outcome"] == "denied"
+    assert client.get("/v1/plans", headers=as_(ANN)).json() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from opsmith.answer.plan_shapes import plan_shape
 from opsmith.answer.words import Speech
 from opsmith.nouns.answer import Answer, AnswerStatus, Evidence, Figure, Reply
 from opsmith.nouns.task import Clarify, Refused, Task
@@ -11,6 +12,7 @@ from opsmith.nouns.task import Clarify, Refused, Task
 MARKS = {
     AnswerStatus.ANSWERED: "",
     AnswerStatus.PLAN: "◆ ",
+    AnswerStatus.DENIED: "✗ ",
     AnswerStatus.SKIPPED: "– ",
     AnswerStatus.UNKNOWN: "? ",
     AnswerStatus.FAILED: "✗ ",
@@ -18,13 +20,13 @@ MARKS = {
 
 
 def outcome(reply: Reply) -> str:
-    """One word for the whole: refuse, clarify, plan, failed, unknown or answered."""
+    """One word for the whole: refuse, clarify, plan, denied, failed, unknown or answered."""
     if isinstance(reply.reading, Refused):
         return "refuse"
     if isinstance(reply.reading, Clarify):
         return "clarify"
     found = {one.status for one in reply.answers}
-    for status in (AnswerStatus.PLAN, AnswerStatus.FAILED):
+    for status in (AnswerStatus.PLAN, AnswerStatus.DENIED, AnswerStatus.FAILED):
         if status in found:
             return str(status)
     return "unknown" if found == {AnswerStatus.UNKNOWN} else "answered"
@@ -59,6 +61,7 @@ def answer_json(answer: Answer) -> dict[str, object]:
         "figures": [_figure(one) for one in answer.figures],
         "evidence": [_evidence(one) for one in answer.evidence],
         "narration": answer.narration or None,
+        "plan": plan_shape(answer.plan) if answer.plan else None,
     }
 
 

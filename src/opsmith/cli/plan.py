@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from opsmith.cli.options import output_option
+from opsmith.cli.plan_words import say_denied, say_dossier, say_outcome
 from opsmith.errors import REFUSED_EXIT_CODE
-from opsmith.http.plan_shapes import judgement_shape, outcome_shape, plan_shape
 from opsmith.nouns.plan import (
     Act,
     Denied,
     Dossier,
-    NeedsApproval,
-    Outcome,
     PlanState,
 )
+from opsmith.wiring.plan_shapes import plan_shape
 
 if TYPE_CHECKING:
     from opsmith.wiring.act import ChangeControl
 
 T = TypeVar("T")
+# A name without spaces; anything else in the place of an incident is a sentence.
+_INCIDENT = re.compile(r"[A-Za-z0-9._:-]+")
+_TIMEOUT_S = 60.0
 _CHECK = (
     "What must come true and stay so after each wave: expression_quiet=PROMQL,"
     " within_forecast=PROMQL, http_ok=URL."
@@ -32,7 +35,7 @@ _CHECK = (
 
 
 @click.command()
-@click.argument("what", metavar="INCIDENT|ACTION")
+@click.argument("what", metavar="INCIDENT|SENTENCE|TASK|ACTION")
 @click.argument("target", metavar="[TYPE:NAME]", required=False)
 @click.argument("values", nargs=-1, metavar="[NAME=VALUE]...")
 @click.option("--why", default="", help="The reason for an action; it stands on the ledger.")
@@ -55,16 +58,20 @@ def plan(  # noqa: PLR0913 - what a person may type
 ) -> None:
     """Rehearse a change and say what policy wants; nothing is changed.
 
-    Give an incident, to which the fitting runbook is applied, or an action with its target; see
-    `opsmith actions` and `opsmith runbook list`. Several targets or values go in waves: one, two,
-    four and so on, with the checks watched between, and all undone when one does not hold.
-    Exit code 4 when policy refuses it.
+    Give an incident, to which the fitting runbook is applied; a sentence, or a task with its slots
+    (restart_service service=cart), as `opsmith ask` takes them; or an action with its target. See
+    `opsmith actions`, `opsmith schema list` and `opsmith runbook list`. Several targets or values
+    go in waves: one, two, four and so on, with the checks watched between, and all undone when
+    one does not hold. Exit code 4 when policy refuses it, or a sentence waits for approval.
     """
     from opsmith import settings
     from opsmith.wiring import act
+    from opsmith.wiring.parse import is_task
     from opsmith.wiring.remedies import plan_incident
     from opsmith.wiring.sessions import os_user
 
+    if is_task(what) or (target is None and not _INCIDENT.fullmatch(what)):
+        _spoken(what, [target, *values] if target else [], output)
     if target is None:
         dossier = asyncio.run(plan_incident(settings.load(), what))
     elif not why.strip():
@@ -73,9 +80,19 @@ def plan(  # noqa: PLR0913 - what a person may type
         widening = act.Widening(also=also, ramp=ramp, checks=checks)
         wanted = act.proposal(what, target, values, why=why, incident=incident, widening=widening)
         dossier = _controlled(lambda control: control.propose(wanted, by=os_user()))
-    _say_dossier(dossier, output)
+    say_dossier(dossier, output)
     if isinstance(dossier.judgement, Denied):
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
+
+
+def _spoken(what: str, slots: list[str], output: str) -> None:
+    """Plan what a sentence or a task asks for, and end with the exit code of `ask`."""
+    from opsmith.cli.talk import Talk
+    from opsmith.wiring.ask import AskSources
+
+    talk = Talk(json_wanted=output == "json", sources=AskSources(), timeout_s=_TIMEOUT_S)
+    code = asyncio.run(talk.planned(what, slots))
+    click.get_current_context().exit(code)
 
 
 @click.group()
@@ -109,7 +126,7 @@ def show(name: str, output: str) -> None:
         return await control.plan(name), await control.acts(name)
 
     dossier, acts = _controlled(both)
-    _say_dossier(dossier, output, acts)
+    say_dossier(dossier, output, acts)
 
 
 @click.command()
@@ -121,9 +138,9 @@ def approve(name: str, output: str) -> None:
 
     answer = _controlled(lambda control: control.approve(name, by=os_user()))
     if isinstance(answer, Denied):
-        _say_denied(answer, output)
+        say_denied(answer, output)
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
-    _say_dossier(answer, output)
+    say_dossier(answer, output)
 
 
 @click.command()
@@ -134,7 +151,7 @@ def reject(name: str, why: str, output: str) -> None:
     """Say no to PLAN; it is never carried out."""
     from opsmith.wiring.sessions import os_user
 
-    _say_dossier(_controlled(lambda control: control.reject(name, by=os_user(), why=why)), output)
+    say_dossier(_controlled(lambda control: control.reject(name, by=os_user(), why=why)), output)
 
 
 @click.command()
@@ -149,9 +166,9 @@ def run(name: str, output: str) -> None:
 
     answer = _controlled(lambda control: control.run(name, by=os_user()))
     if isinstance(answer, Denied):
-        _say_denied(answer, output)
+        say_denied(answer, output)
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
-    _say_outcome(answer, output)
+    say_outcome(answer, output)
     raise click.exceptions.Exit(0 if answer.state is PlanState.DONE else 1)
 
 
@@ -167,9 +184,9 @@ def undo(name: str, output: str) -> None:
 
     answer = _controlled(lambda control: control.undo(name, by=os_user()))
     if isinstance(answer, Denied):
-        _say_denied(answer, output)
+        say_denied(answer, output)
         raise click.exceptions.Exit(REFUSED_EXIT_CODE)
-    _say_outcome(answer, output)
+    say_outcome(answer, output)
     raise click.exceptions.Exit(0 if answer.state is PlanState.UNDONE else 1)
 
 
@@ -211,55 +228,3 @@ def _controlled(do: Callable[[ChangeControl], Awaitable[T]]) -> T:
             return await do(house.control)
 
     return asyncio.run(done())
-
-
-def _say_dossier(dossier: Dossier, output: str, acts: tuple[Act, ...] = ()) -> None:
-    if output == "json":
-        click.echo(json.dumps(plan_shape(dossier, acts), indent=2))
-        return
-    made = dossier.plan
-    click.echo(f"{made.id}  {dossier.state}  {made.made_by}: {made.why}")
-    for number, step in enumerate(made.steps, start=1):
-        back = f"  (cannot be undone: {step.irreversible})" if step.irreversible else ""
-        click.echo(f"  {number}. {step.order.action} on {step.order.target}  [{step.risk}]{back}")
-        click.echo(f"     {step.preview}")
-    if made.waves:
-        click.echo(f"  in waves of {', '.join(map(str, made.waves))} steps, checked between:")
-    for one in made.checks:
-        click.echo(f"  {one.kind} {one.subject}, within {one.within_s:g} s for {one.holds_s:g} s")
-    for act in acts:
-        click.echo(f"  step {act.number + 1} {act.state}: {act.says}")
-    for given in dossier.approvals:
-        click.echo(f"  approved by {given.approver} until {given.expires_at:%H:%M:%S}Z")
-    for note in dossier.notes:
-        click.echo(f"  {note}")
-    click.echo(f"  {_next(dossier)}")
-
-
-def _next(dossier: Dossier) -> str:
-    """What policy says, and what to type next."""
-    name = dossier.plan.id
-    match dossier.judgement:
-        case Denied(rule=rule, reason=reason):
-            return f"denied ({rule}): {reason}"
-        case _ if dossier.state not in {PlanState.PROPOSED, PlanState.APPROVED}:
-            return f"it is {dossier.state}; what comes next needs a new plan"
-        case NeedsApproval(rule=rule, approvers=wanted) if len(dossier.approvals) < wanted:
-            return f"{rule}: needs {wanted} approval(s); then `opsmith approve {name}`"
-        case judgement:
-            return f"{judgement.rule}: `opsmith run {name}`"
-
-
-def _say_outcome(outcome: Outcome, output: str) -> None:
-    if output == "json":
-        click.echo(json.dumps(outcome_shape(outcome), indent=2))
-        return
-    click.echo(f"{outcome.plan}  {outcome.state}: {outcome.says}")
-    for one in outcome.acts:
-        click.echo(f"  step {one.number + 1} {one.state}: {one.says}")
-
-
-def _say_denied(denied: Denied, output: str) -> None:
-    click.echo(f"opsmith: denied ({denied.rule}): {denied.reason}", err=True)
-    if output == "json":
-        click.echo(json.dumps({"denied": judgement_shape(denied)}))

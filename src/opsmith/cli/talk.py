@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import click
 
+from opsmith.cli.deciding import WORDS, decided
 from opsmith.errors import REFUSED_EXIT_CODE, OpsmithError, Unreachable
 from opsmith.settings import load
-from opsmith.wiring.ask import AskSources
+from opsmith.wiring.ask import ANYTHING, AskSources, Wanted
+from opsmith.wiring.parse import is_task, typed_task
 from opsmith.wiring.sessions import (
     Conversation,
     conversation,
@@ -24,6 +26,7 @@ EXIT_CODES = {
     "answered": 0,
     "plan": REFUSED_EXIT_CODE,
     "refuse": REFUSED_EXIT_CODE,
+    "denied": REFUSED_EXIT_CODE,
     "clarify": 2,
     "unknown": 1,
     "failed": 1,
@@ -50,6 +53,13 @@ class Talk:
         ) as talk:
             return await self._answered(talk, sentence)
 
+    async def planned(self, what: str, slots: list[str]) -> int:
+        """Plan what a sentence, or a task with its slots, asks for; gives the exit code."""
+        async with conversation(load(), self.sources) as talk:
+            text = " ".join([what, *slots])
+            wanted = typed_task(what, slots) if is_task(what) else None
+            return await self._answered(talk, text, Wanted(changes=True, task=wanted))
+
     async def on_and_on(self) -> int:
         """Read sentences until the end of input; errors are told, and the talk goes on."""
         from prompt_toolkit import PromptSession
@@ -65,7 +75,7 @@ class Talk:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
             history = settings.data_dir / "ask-history"
             history.touch(mode=0o600)
-            names = WordCompleter([*await talk.asker.names(), *LEAVING], WORD=True)
+            names = WordCompleter([*await talk.asker.names(), *WORDS, *LEAVING], WORD=True)
             prompt: PromptSession[str] = PromptSession(
                 history=FileHistory(str(history)), completer=names, complete_while_typing=False
             )
@@ -84,13 +94,14 @@ class Talk:
 
     async def _told(self, talk: Conversation, sentence: str) -> None:
         try:
-            await self._answered(talk, sentence)
+            if not await decided(talk, sentence):
+                await self._answered(talk, sentence)
         except OpsmithError as error:
             click.echo(f"opsmith: {error}", err=True)
 
-    async def _answered(self, talk: Conversation, sentence: str) -> int:
+    async def _answered(self, talk: Conversation, sentence: str, wanted: Wanted = ANYTHING) -> int:
         try:
-            reply = await talk.turn(sentence, timeout_s=self.timeout_s)
+            reply = await talk.turn(sentence, timeout_s=self.timeout_s, wanted=wanted)
         except TimeoutError as error:
             raise Unreachable(
                 f"No answer within {self.timeout_s:g} s.", hint="Ask for less, or give --timeout."

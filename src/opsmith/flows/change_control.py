@@ -78,6 +78,7 @@ class Guards:
 class ChangeControl:
     """Takes a plan from its proposal to its outcome.
 
+    actions, ways: what can be done, and what leads to targets.
     watcher: looks at a plan's checks after its steps.
     fresh_name: gives names for approvals that nobody can guess.
     """
@@ -92,9 +93,9 @@ class ChangeControl:
         watcher: Watcher,
         fresh_name: Callable[[], str],
     ) -> None:
+        self.actions = actions
+        self.ways = world
         self._ledger = ledger
-        self._actions = actions
-        self._world = world
         self._guards = guards
         self._fresh_name = fresh_name
         self._watcher = watcher
@@ -313,8 +314,8 @@ class ChangeControl:
 
     async def _rehearsed(self, order: Order) -> tuple[Step, str]:
         """One order as a step; as a patch for the target's owner where there is such a patch."""
-        action = self._actions.checked(order)
-        preview = await action.dry_run(order, self._world)
+        action = self.actions.checked(order)
+        preview = await action.dry_run(order, self.ways)
         if preview.owner and preview.instead is not None:
             return await self._rehearsed(preview.instead)
         step = Step(
@@ -365,8 +366,8 @@ class ChangeControl:
             await self._ledger.append([entry], durable=True)
 
         return Site(
-            actions=self._actions,
-            world=self._world,
+            actions=self.actions,
+            world=self.ways,
             ledger=self._ledger,
             note=note,
             clock=lambda: self._guards.clock().now,

@@ -37,7 +37,8 @@ def routes(desk: Desk) -> APIRouter:
         """Answer a question in English or Chinese; what would change something becomes a plan.
 
         With `stream` or `Accept: text/event-stream` the events are `reading`, one `answer` a
-        task, and `done` with the whole; or `error` with a problem.
+        task, `plan` for each plan that waits, and `done` with the whole; or `error` with a
+        problem.
         """
         steps = desk.ask(
             asked.question,

@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from opsmith.http.plan_shapes import judgement_shape, outcome_shape, plan_shape
 from opsmith.http.who import Operator
 from opsmith.nouns.plan import Denied, Dossier, Outcome
 from opsmith.wiring.act import proposal
 from opsmith.wiring.live import App
+from opsmith.wiring.plan_shapes import judgement_shape, outcome_shape, plan_shape
 
 REFUSED = 403
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from opsmith.nouns.plan import Dossier
 from opsmith.nouns.task import Reading, Task
 
 
@@ -19,13 +20,15 @@ class Language(StrEnum):
 class AnswerStatus(StrEnum):
     """What came of a task.
 
-    ANSWERED: it was looked up. PLAN: it would change something and waits for approval.
+    ANSWERED: it was looked up. PLAN: it would change something; a plan stands on the ledger.
+    DENIED: policy, or the role of who asks, does not let it through.
     SKIPPED: the condition in front of it did not hold. UNKNOWN: nothing is there to tell.
     FAILED: a server did not answer or the request cannot be met as it stands.
     """
 
     ANSWERED = "answered"
     PLAN = "plan"
+    DENIED = "denied"
     SKIPPED = "skipped"
     UNKNOWN = "unknown"
     FAILED = "failed"
@@ -73,6 +76,7 @@ class Answer:
 
     said: sentences for a person, the most important first. detail: a block of text to show as it
     is (a plot, a table, a report). narration: the same facts told by a model; empty for none.
+    plan: the plan that the task became, with what policy says of it.
     """
 
     task: Task
@@ -83,6 +87,7 @@ class Answer:
     figures: tuple[Figure, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     narration: str = ""
+    plan: Dossier | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +103,7 @@ class Reply:
     said: str = ""
 
     @property
-    def planned(self) -> tuple[Answer, ...]:
-        """The answers that wait for approval."""
-        return tuple(one for one in self.answers if one.status is AnswerStatus.PLAN)
+    def plans(self) -> tuple[Dossier, ...]:
+        """The plans that were made, each once."""
+        found = {one.plan.plan.id: one.plan for one in self.answers if one.plan is not None}
+        return tuple(found.values())

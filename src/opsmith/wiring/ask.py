@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from opsmith.answer.catalogue import load as load_metrics
 from opsmith.answer.narration import MAX_TOKENS, checked, prompt_of
 from opsmith.answer.words import Speech, language_of
-from opsmith.errors import OpsmithError
+from opsmith.errors import BadInput, OpsmithError
 from opsmith.flows.ask.naming import names_in, names_of
-from opsmith.flows.ask.street import answer
-from opsmith.flows.ask.world import Streets, World
+from opsmith.flows.ask.street import answer, changes
+from opsmith.flows.ask.world import Changes, Streets, World
 from opsmith.nouns.anomaly import Anomaly
 from opsmith.nouns.answer import Answer, Language, Reply
 from opsmith.nouns.diagnosis import Diagnosis, PathWeights
 from opsmith.nouns.forecast import Outlook
 from opsmith.nouns.log_line import LogQuery, LogsFound
 from opsmith.nouns.recording import Recording
+from opsmith.nouns.redaction import redact
 from opsmith.nouns.series import Meaning, Series
-from opsmith.nouns.task import Clarify, Reading, Refused, Understood
+from opsmith.nouns.session import Principal
+from opsmith.nouns.task import Clarify, Reading, Refused, Task, Understood
 from opsmith.nouns.topology import Topology
 from opsmith.parse.catalogue import Catalogue
 from opsmith.parse.dialogue import State
@@ -38,6 +40,9 @@ from opsmith.seams.repository import Repository
 from opsmith.settings import Settings
 from opsmith.wiring.intent import intents
 from opsmith.wiring.parse import task_schemas
+
+if TYPE_CHECKING:
+    from opsmith.flows.change_control import ChangeControl
 
 # How long the names that servers tell are believed.
 NAMES_FOR = timedelta(minutes=5)
@@ -87,6 +92,8 @@ class Asker:
 
     ledger: where incidents and alerts stand, None for none; it is not closed here.
     model: tells answers again in its own words, None for nobody.
+    control: gives the change control of the house that runs here; None to open one over the
+        ledger with the first change that is asked for.
     """
 
     def __init__(
@@ -96,8 +103,11 @@ class Asker:
         *,
         ledger: Ledger | None = None,
         model: LanguageModel | None = None,
+        control: Callable[[], ChangeControl] | None = None,
     ) -> None:
         self._model = model
+        self._given_control = control
+        self._own_control: ChangeControl | None = None
         self._settings = settings
         self._sources = sources
         self._ledger = ledger
@@ -130,11 +140,33 @@ class Asker:
         )
         return await asyncio.to_thread(reader.read, text, state)
 
-    async def answers(self, text: str, reading: Understood) -> AsyncIterator[Answer]:
-        """The answers to what was understood, one by one."""
+    async def answers(
+        self, text: str, reading: Understood, *, by: Principal
+    ) -> AsyncIterator[Answer]:
+        """The answers to what was understood, one by one; changes are proposed by `by`."""
         world = await self._world(text, reading)
+        if any(map(changes, reading.tasks)):
+            world = replace(world, changes=await self._changes(by))
         async for one in answer(reading.tasks, world):
             yield one
+
+    async def control(self) -> ChangeControl | None:
+        """What takes plans to their outcome; None over a recording or without a ledger."""
+        if self._known.recording is not None or self._ledger is None:
+            return None
+        if self._given_control is not None:
+            return self._given_control()
+        if self._own_control is None:
+            from opsmith.wiring.act import control_over
+            from opsmith.wiring.sources import open_metrics
+
+            metrics = open_metrics(self._settings)
+            if metrics is not None:
+                self._stack.push_async_callback(metrics.aclose)
+            self._own_control = await self._stack.enter_async_context(
+                control_over(self._settings, ledger=self._ledger, metrics=metrics)
+            )
+        return self._own_control
 
     async def narrated(
         self, answers: tuple[Answer, ...], language: Language
@@ -232,7 +264,18 @@ class Asker:
             ledger=self._ledger,
             repository=self._repository(),
             columns=self._sources.columns,
+            asked=redact(text),
         )
+
+    async def _changes(self, by: Principal) -> Changes | None:
+        control = await self.control()
+        if control is None:
+            return None
+        from opsmith.wiring.ground import changes_by
+
+        url = self._sources.prometheus
+        watched = self._known.metrics is not None and url in (None, self._settings.prometheus_url)
+        return changes_by(by, control=control, settings=self._settings, watched=watched)
 
     def _now(self) -> datetime:
         return self._known.end or datetime.now(UTC)
@@ -305,12 +348,34 @@ class Asker:
         )
 
 
-async def reply_to(asker: Asker, text: str, state: State) -> tuple[Reply, State]:
-    """The whole reply to one sentence, and the state for the next."""
-    reading, after = await asker.read(text, state)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a reply must be. changes: only what changes something; task: instead of reading."""
+
+    changes: bool = False
+    task: Task | None = None
+
+
+ANYTHING = Wanted()
+
+
+async def reply_to(
+    asker: Asker, text: str, state: State, *, by: Principal, wanted: Wanted = ANYTHING
+) -> tuple[Reply, State]:
+    """The whole reply to one sentence of `by`, and the state for the next.
+
+    Raises `BadInput` when a change is wanted and the sentence asks for none.
+    """
+    if wanted.task is not None:
+        reading: Reading = Understood(tasks=(wanted.task,), zone=asker.zone)
+        after = state.after(reading)
+    else:
+        reading, after = await asker.read(text, state)
     reply = Reply(language=language_of(text), reading=reading, said=said_of(reading))
     if isinstance(reading, Understood):
-        answers = tuple([one async for one in asker.answers(text, reading)])
+        if wanted.changes and not any(map(changes, reading.tasks)):
+            raise BadInput("It asks for no change; `opsmith ask` answers it.")
+        answers = tuple([one async for one in asker.answers(text, reading, by=by)])
         reply = replace(reply, answers=await asker.narrated(answers, reply.language))
     return reply, after.heard(reply.said)
 

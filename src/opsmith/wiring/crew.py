@@ -57,7 +57,7 @@ async def work(settings: Settings, wish: Wish, *, stop: asyncio.Event) -> None:
         await queue.depth()
         house = await stack.enter_async_context(act_desk(settings))
         inference = await stack.enter_async_context(aclosing(Inference(settings)))
-        desk = Desk(settings, house.ledger, inference)
+        desk = Desk(settings, house.ledger, inference, lambda: house.control)
         questions = await stack.enter_async_context(aclosing(desk))
         roots = (settings.data_dir, *wish.bundles)
         worker = Worker(

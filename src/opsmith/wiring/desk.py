@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from opsmith.answer.plan_shapes import plan_shape
 from opsmith.answer.showing import answer_json, as_json, task_json
 from opsmith.answer.words import language_of
 from opsmith.audit.sessions import Session, open_session
@@ -27,6 +28,7 @@ from opsmith.wiring.sessions import Conversation, new_session
 
 if TYPE_CHECKING:
     from opsmith.backends.intent.serving import Swap
+    from opsmith.flows.change_control import ChangeControl
 
 REQUEST = "request"
 ADAPTER = "adapter"
@@ -37,16 +39,26 @@ AT_ONCE = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """One event of an answer as it comes about. kind: reading, answer or done."""
+    """One event of an answer as it comes about. kind: reading, answer, plan or done."""
 
     kind: str
     body: dict[str, object]
 
 
 class Desk:
-    """Answers over one ledger; the sources are opened with the first question."""
+    """Answers over one ledger; the sources are opened with the first question.
 
-    def __init__(self, settings: Settings, ledger: Ledger, inference: Inference) -> None:
+    control: gives the change control that runs beside it; None to open one when it is needed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        ledger: Ledger,
+        inference: Inference,
+        control: Callable[[], ChangeControl] | None = None,
+    ) -> None:
+        self._control = control
         self._inference = inference
         self._settings = settings
         self._ledger = ledger
@@ -120,9 +132,12 @@ class Desk:
         yield Told(kind="reading", body=_reading(reading))
         answers: list[Answer] = []
         if isinstance(reading, Understood):
-            async for one in talk.asker.answers(question, reading):
+            async for one in talk.asker.answers(question, reading, by=talk.principal):
+                fresh = one.plan and one.plan not in [before.plan for before in answers]
                 answers.append(one)
                 yield Told(kind="answer", body=answer_json(one))
+                if one.plan and fresh:
+                    yield Told(kind="plan", body=plan_shape(one.plan))
         language, told = language_of(question), tuple(answers)
         reply = Reply(
             language=language,
@@ -145,7 +160,11 @@ class Desk:
         async with self._opening:
             if self._asker is None:
                 asker = Asker(
-                    self._settings, AskSources(), ledger=self._ledger, model=self._inference
+                    self._settings,
+                    AskSources(),
+                    ledger=self._ledger,
+                    model=self._inference,
+                    control=self._control,
                 )
                 self._asker = await asker.__aenter__()
                 self._fresh = asyncio.create_task(keep_fresh(self._settings, self._swapped))

@@ -83,7 +83,7 @@ class App:
         self.quiet = Quiet(self._ledger)
         self.inference = Inference(settings)
         self.tasks = TaskDesk(settings)
-        self.desk = Desk(settings, self._ledger, self.inference)
+        self.desk = Desk(settings, self._ledger, self.inference, lambda: self.control)
         self._placing = Placing(self._place, troubles=self._troubles)
         self.inbox = Inbox(self._ledger, tell=self._placing.tell)
         self._stream = consumer(

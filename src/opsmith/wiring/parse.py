@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from opsmith.errors import BadInput, NotFound
-from opsmith.nouns.task import Reading
+from opsmith.nouns.task import Reading, SlotValue, Task
 from opsmith.parse.catalogue import Catalogue
 from opsmith.parse.dialogue import State
 from opsmith.parse.loading import builtin_schemas, load_catalogue
 from opsmith.parse.reader import SentenceReader
 from opsmith.parse.schema import TaskSchema
-from opsmith.parse.schema_check import Problem, problems_in
+from opsmith.parse.schema_check import Problem, faults_of, problems_in
 from opsmith.parse.schema_folder import SchemaFolder
 from opsmith.parse.showing import as_json, as_text
 from opsmith.parse.yaml_places import LARGEST_FILE
@@ -47,6 +48,45 @@ def read_sentence(text: str, sources: Sources) -> Reading:
     for role, said in _turns(sources.context) if sources.context else []:
         state = state.heard(said) if role == "assistant" else reader.read(said, state)[1]
     return reader.read(text, state)[0]
+
+
+def is_task(name: str) -> bool:
+    """Whether a shipped task schema is called so."""
+    return name in builtin_schemas()
+
+
+def typed_task(name: str, words: list[str]) -> Task:
+    """A task from `SLOT=VALUE` words; commas part several values of one slot.
+
+    Raises `BadInput` for a slot or a value that the task's schema has no place for.
+    """
+    schema = builtin_schemas()[name]
+    properties = schema.inputs.get("properties")
+    known = properties if isinstance(properties, Mapping) else {}
+    slots: dict[str, SlotValue] = {}
+    for word in words:
+        slot, equals, text = word.partition("=")
+        if not equals or slot not in known or slot in slots:
+            raise BadInput(
+                f"{word[:60]!r} is not SLOT=VALUE of {name}.", hint=f"It takes {', '.join(known)}."
+            )
+        slots[slot] = _slot(text, known[slot])
+    faults = [*schema.missing(slots), *faults_of(schema, slots)]
+    if faults:
+        raise BadInput(f"{name} lacks a right {', '.join(dict.fromkeys(faults))}.")
+    return Task(intent=schema.intent, slots=slots, risk=schema.risk)
+
+
+def _slot(text: str, shape: Mapping[str, object]) -> SlotValue:
+    match shape.get("type"):
+        case "integer" if text.lstrip("-").isdigit():
+            return int(text)
+        case "boolean" if text in {"true", "false"}:
+            return text == "true"
+        case None if "oneOf" in shape and "," in text:
+            return tuple(text.split(","))
+        case _:
+            return text
 
 
 def reading_as_json(reading: Reading) -> dict[str, object]:

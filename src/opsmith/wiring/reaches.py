@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from opsmith.backends.reach.alertmanager import SilencesReach
+from opsmith.backends.reach.alertmanager import ALL_ALERTS, SilencesReach
 from opsmith.backends.reach.carried import CarriedFiles
 from opsmith.backends.reach.files import FilePlace
 from opsmith.backends.reach.http_checks import HttpChecksReach
@@ -51,11 +51,14 @@ def _local(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
 
 def _silences(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
     shape, url = told.shape.alertmanager, settings.alertmanager_url
-    labels = {entity: one.alerts.match for entity, one in told.targets.items() if one.alerts}
-    if labels and shape is not None:
-        yield SilencesReach(labels, wire=HttpWire(shape.access()), clock=clock)
-    elif labels and url is not None:
-        yield SilencesReach(labels, wire=HttpWire(Access(url=url)), clock=clock)
+    places = {entity: one.alerts.match for entity, one in told.targets.items() if one.alerts}
+    if shape is not None:
+        wire = HttpWire(shape.access())
+    elif url is not None:
+        wire = HttpWire(Access(url=url))
+    else:
+        return
+    yield SilencesReach({ALL_ALERTS: {}, **places}, wire=wire, clock=clock)
 
 
 def _checks(told: Told, clock: Clock) -> Iterator[Reach]:
@@ -77,7 +80,7 @@ def _ssh(told: Told) -> Iterator[Reach]:
     units = {entity: one.systemd for entity, one in told.targets.items() if one.systemd}
     yield SshReach(
         {entity: SshHost(**one.model_dump()) for entity, one in shapes.items()},
-        commands={name: _command(one) for name, one in told.shape.commands.items()},
+        commands={name: command_of(one) for name, one in told.shape.commands.items()},
         groups={
             entity: tuple(map(Entity.parse, one.hosts))
             for entity, one in told.targets.items()
@@ -120,7 +123,8 @@ def _systemd(told: Told) -> Iterator[Reach]:
         yield SystemdReach(units)
 
 
-def _command(shape: CommandShape) -> Command:
+def command_of(shape: CommandShape) -> Command:
+    """A command as the way over SSH knows it."""
     return Command(
         argv=shape.argv,
         slots={name: Slot(**slot.model_dump()) for name, slot in shape.values.items()},

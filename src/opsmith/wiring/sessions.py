@@ -24,7 +24,7 @@ from opsmith.nouns.session import LONGEST_COMMAND, Principal, Role, Turn, TurnSt
 from opsmith.parse.dialogue import State
 from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
-from opsmith.wiring.ask import Asker, AskSources, reply_to
+from opsmith.wiring.ask import ANYTHING, Asker, AskSources, Wanted, reply_to
 from opsmith.wiring.ledger import opened
 from opsmith.wiring.llm import teller
 
@@ -32,28 +32,32 @@ T = TypeVar("T")
 _STATE: TypeAdapter[State] = TypeAdapter(State)
 # Kept of an answer for `session show`; the whole answer can be asked again.
 LONGEST_SAID = 2_000
-_FAILED = frozenset({"refuse", "failed"})
+_FAILED = frozenset({"refuse", "denied", "failed"})
 
 
 class Conversation:
     """Sentences answered one after the other; each is a turn on the ledger before it is told.
 
     note: a turn that could not be kept, in words, empty when all is well.
+    last_plan: the id of the plan that was shown last, empty for none.
     """
 
     def __init__(self, asker: Asker, session: Session, principal: Principal) -> None:
         self.asker = asker
         self.session = session
-        self._principal = principal
+        self.principal = principal
         self._state = _read_state(session)
         self.note = ""
+        self.last_plan = ""
 
-    async def turn(self, text: str, *, timeout_s: float) -> Reply:
+    async def turn(self, text: str, *, timeout_s: float, wanted: Wanted = ANYTHING) -> Reply:
         """Answer one sentence, keep the turn. Raises `TimeoutError`, and what servers raise."""
         began = datetime.now(UTC)
         try:
             async with asyncio.timeout(timeout_s):
-                reply, after = await reply_to(self.asker, text, self._state)
+                reply, after = await reply_to(
+                    self.asker, text, self._state, by=self.principal, wanted=wanted
+                )
         except TimeoutError:
             await self._keep(text, began, TurnStatus.TIMEOUT)
             raise
@@ -72,6 +76,7 @@ class Conversation:
     async def keep_reply(self, text: str, began: datetime, reply: Reply, after: State) -> None:
         """Put an answered turn on the ledger."""
         self._state = after
+        self.last_plan = reply.plans[-1].plan.id if reply.plans else self.last_plan
         status = TurnStatus.FAILED if outcome(reply) in _FAILED else TurnStatus.SUCCESS
         await self._keep(text, began, status, reply)
 
@@ -93,8 +98,8 @@ class Conversation:
             intents=tuple(one.task.intent for one in reply.answers) if reply else (),
             said=_unicode(redact(as_text(reply)))[:LONGEST_SAID] if reply else "",
             state=_state_text(self._state),
-            principal=self._principal.name,
-            tenant=self._principal.tenant,
+            principal=self.principal.name,
+            tenant=self.principal.tenant,
         )
         await self.session.keep(turn)
 

@@ -63,9 +63,13 @@ class TargetShape(Strict):
     """One target and the ways to it.
 
     hosts: whom a group stands for. engine: the container engine of a host.
+    name: how people call it, where that is not its name. env, namespace: where it is.
     """
 
     target: str
+    name: str = Field(default="", max_length=200)
+    env: str = Field(default="", max_length=60)
+    namespace: str = Field(default="", max_length=63)
     config: ConfigShape | None = None
     logs: LogsShape | None = None
     alerts: AlertsShape | None = None

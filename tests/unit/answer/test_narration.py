@@ -6,6 +6,7 @@ import pytest
 
 from opsmith.answer.narration import MOST_PROMPT_BYTES, checked, prompt_of
 from opsmith.nouns.answer import Answer, AnswerStatus, Language
+from opsmith.nouns.session import Principal
 from opsmith.nouns.task import Task
 from opsmith.parse.dialogue import State
 from opsmith.settings import Settings
@@ -13,6 +14,8 @@ from opsmith.testing.llm import ScriptedModel
 from opsmith.wiring.ask import Asker, AskSources, reply_to
 
 FACTS = "p99 latency of cart-api: 49.7 ms at 13:09:32 UTC.\nover the last 5 min: highest 244 ms."
+
+ANN = Principal(name="ann")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ async def test_a_narration_is_marked_and_a_model_that_is_away_costs_nothing(
     model = ScriptedModel(["cart is not known.", "cart has 99 errors.", None])
     sources = AskSources(inventory=inventory)
     async with Asker(Settings(data_dir=tmp_path), sources, model=model) as asker:
-        told = [(await reply_to(asker, "p99 of cart", State()))[0] for _ in range(3)]
+        told = [(await reply_to(asker, "p99 of cart", State(), by=ANN))[0] for _ in range(3)]
 
     assert [one.answers[0].narration for one in told] == ["cart is not known.", "", ""]
     assert len(asker.warnings) == 1

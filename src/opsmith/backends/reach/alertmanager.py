@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from opsmith.errors import BadAnswer, BadInput, NotFound
-from opsmith.nouns.entity import Entity
+from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.plan import Values
 from opsmith.seams.reach import Found, Reply, in_time
 from opsmith.seams.wire import Answer, Wire
@@ -24,6 +24,9 @@ VERBS = frozenset({SILENCE, UNSILENCE})
 # A silence that outlives the shift of whoever set it is forgotten, and hides the next trouble.
 LONGEST_S = 24 * 3600
 AUTHOR = "opsmith"
+# Stands for every target at once; a silence of it must name the alert.
+ALL_ALERTS = Entity(kind=EntityKind.EXTERNAL, name="alertmanager")
+NAME_LABEL = "alertname"
 _STANDING = frozenset({"active", "pending"})
 _ID = re.compile(r"[0-9a-f-]{36}")
 
@@ -136,6 +139,10 @@ class SilencesReach:
                 raise BadInput(f"{pair[:80]!r} is not LABEL=VALUE.")
             if labels.setdefault(name, value) != value:
                 raise BadInput(f"Alerts of {target} have {name}={labels[name]}, not {value[:80]}.")
+        if not self._places[target] and NAME_LABEL not in labels:
+            raise BadInput(
+                "A silence of every alert is never set.", hint=f"Give match={NAME_LABEL}=NAME."
+            )
         return labels
 
 

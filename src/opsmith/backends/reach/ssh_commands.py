@@ -65,6 +65,32 @@ def line(words: Sequence[str], command: Command, given: Sequence[str]) -> str:
     return shlex.join(_filled(word, values) for word in words)
 
 
+def recognised(text: str, command: Command) -> tuple[str, ...] | None:
+    """The `NAME=VALUE` words with which a command says just this text; None when it never does.
+
+    >>> recognised("journalctl -u cart", Command(argv=("journalctl", "-u", "{unit}"), slots={}))
+    ('unit=cart',)
+    >>> recognised("journalctl -u", Command(argv=("journalctl", "-u", "{unit}"), slots={}))
+    """
+    try:
+        said = shlex.split(text)
+    except ValueError:
+        return None
+    if len(said) != len(command.argv):
+        return None
+    values: dict[str, str] = {}
+    for word, template in zip(said, command.argv, strict=True):
+        parts = _PLACE.split(template)
+        form = "".join("(.+)" if n % 2 else re.escape(part) for n, part in enumerate(parts))
+        fits = re.fullmatch(form, word)
+        if fits is None:
+            return None
+        for name, value in zip(parts[1::2], fits.groups(), strict=True):
+            if values.setdefault(name, value) != value:
+                return None
+    return tuple(f"{name}={value}" for name, value in values.items())
+
+
 def _values(command: Command, given: Sequence[str]) -> dict[str, str]:
     values: dict[str, str] = {}
     for pair in given:
