@@ -136,7 +136,7 @@ class ChangeControl:
         A world that fails is found, not raised. Raises as `propose` does, and `BadInput` for an
         order that would change something.
         """
-        action = self._actions.checked(order)
+        action = self.actions.checked(order)
         clock = self._guards.clock()
         step, _ = await self._rehearsed(order)
         if step.risk is not Risk.READ:
@@ -152,7 +152,7 @@ class ChangeControl:
             return judgement
         preview = Preview(version=step.version, says=step.preview, before={})
         try:
-            return Finding(holds=True, says=await action.apply(order, preview, self._world))
+            return Finding(holds=True, says=await action.apply(order, preview, self.ways))
         except WorldError as error:
             return Finding(holds=False, says=str(error))
 
