@@ -7,7 +7,7 @@ its callee saw no failure is charged to the edge; unless the caller's own pool r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +35,10 @@ ERROR_SEVERITY = 17
 SLOT_S = 10.0
 # What a callee is charged with a failing edge that may as well be the edge's own trouble.
 CALLEE_SHARE = 0.7
+# From so many callees on a caller may be what they have in common; then each of them is charged
+# with this share.
+SEVERAL = 2
+COMMON_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +93,12 @@ def charges(scene: Scene) -> Iterator[Charge]:
     periods = scene.periods
     if periods is None:
         return
-    for (owner, callee), count in own_failures(scene.traces, periods).items():
+    found = own_failures(scene.traces, periods)
+    losers = common_callers(scene.traces, found)
+    for owner, count in losers.items():
+        what = f"calls from {owner} to most of those it calls that failed without them failing"
+        yield Charge(entity=owner, count=count, what=what)
+    for (owner, callee), count in found.items():
         if callee is None:
             what = f"operations of {owner} that failed by themselves"
             yield Charge(entity=owner, count=count, what=what)
@@ -98,15 +107,45 @@ def charges(scene: Scene) -> Iterator[Charge]:
         edge = Entity.edge(owner.name, callee.name)
         # A callee that was not there is the reason; else it may as well be the way to it.
         theirs, between = (1.0, CALLEE_SHARE) if starts(scene, callee) else (CALLEE_SHARE, 1.0)
-        yield Charge(entity=callee, count=count, what=what, share=theirs, column="edge")
+        worth = COMMON_SHARE if owner in losers else 1.0
+        yield Charge(entity=callee, count=count, what=what, share=worth * theirs, column="edge")
         if scene.edges_may_be_blamed():
-            yield Charge(entity=edge, count=count, what=what, share=between, column="edge")
+            yield Charge(entity=edge, count=count, what=what, share=worth * between, column="edge")
     for owner, count in full_pools(scene.traces, periods).items():
         what = f"operations of {owner} that found its pool exhausted"
         yield Charge(entity=owner, count=count, what=what, column="pool")
     for owner, count in error_lines(scene.recording.logs, periods).items():
         what = f"slots of {SLOT_S:.0f} s with error lines of {owner} outside any trace"
         yield Charge(entity=owner, count=count, what=what)
+
+
+def common_callers(
+    traces: Traces | None, found: Mapping[tuple[Entity, Entity | None], Count]
+) -> dict[Entity, Count]:
+    """Who loses calls to several callees and to most of its own, with all of them together.
+
+    One caller is likelier than as many callees at once.
+    """
+    known: defaultdict[Entity, set[Entity]] = defaultdict(set)
+    for caller, callee in traces.calls() if traces else ():
+        known[caller].add(callee)
+    lost: defaultdict[Entity, list[Count]] = defaultdict(list)
+    for (owner, other), count in found.items():
+        if other is not None and count.score > NOISE_G:
+            lost[owner].append(count)
+    return {
+        owner: summed(counts)
+        for owner, counts in lost.items()
+        if len(counts) >= SEVERAL and 2 * len(counts) > len(known[owner])
+    }
+
+
+def summed(counts: Sequence[Count]) -> Count:
+    """The sum of several counts, and the score of its rise."""
+    k0, n0 = (float(sum(one.before[side] for one in counts)) for side in (0, 1))
+    k1, n1 = (float(sum(one.after[side] for one in counts)) for side in (0, 1))
+    _, score = compare(*(np.array([value]) for value in (k0, n0, k1, n1)))
+    return Count(before=(k0, n0), after=(k1, n1), score=float(score[0]))
 
 
 def repeats_by_entity(scene: Scene) -> dict[Entity, float]:

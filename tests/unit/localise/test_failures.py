@@ -70,6 +70,32 @@ def test_a_call_that_the_callee_never_saw_is_charged_to_the_edge() -> None:
     assert finding.features["edge"][Entity.edge("front", "cart")] > 1.0
 
 
+def cut_off(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+    """None of the calls of the front arrives."""
+    root = book.span(FRONT, "GET /", at_s, 0.1, failed=ill)
+    for callee in (CART, STOCK):
+        if not ill:
+            call(book, root, callee, at_s)
+            continue
+        book.span(
+            FRONT,
+            f"call {callee.name}",
+            at_s,
+            0.01,
+            parent=root,
+            failed=True,
+            side=SpanSide.CLIENT,
+            attributes={"callee": str(callee)},
+        )
+
+
+def test_who_loses_its_calls_to_most_of_its_callees_has_that_in_common() -> None:
+    finding = found(cut_off)
+
+    assert first(finding.strength.items()) == FRONT
+    assert "most of those it calls" in finding.evidence[FRONT][0].claim
+
+
 def test_where_no_edge_may_be_blamed_the_callee_answers() -> None:
     assert first(found(cut_edge, candidates=(FRONT, CART)).strength.items()) == CART
 
