@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
 
 from opsmith.errors import BadInput
 from opsmith.nouns.forecast import LEVELS, Breach, Forecast, Side
+
+NORMAL = NormalDist()
 
 
 def time_to_breach(forecast: Forecast, threshold: float, *, side: Side | None = None) -> Breach:
@@ -95,10 +98,10 @@ def _in_the_tail(column: NDArray[np.float64], threshold: float) -> float:
     width = abs(float(column[outer] - column[inner]))
     if width <= 0:
         return 0.0 if outer == 0 else 1.0
-    z_outer, z_inner = float(ndtri(LEVELS[outer])), float(ndtri(LEVELS[inner]))
+    z_outer, z_inner = NORMAL.inv_cdf(LEVELS[outer]), NORMAL.inv_cdf(LEVELS[inner])
     scale = width / abs(z_outer - z_inner)
     beyond = abs(threshold - float(column[outer])) / scale
-    tail = float(ndtr(-abs(z_outer) - beyond))
+    tail = NORMAL.cdf(-abs(z_outer) - beyond)
     return tail if outer == 0 else 1.0 - tail
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from opsmith.forecast import autoregression, decomposable, gaussian, naive
 from opsmith.forecast.backtest import Folds, actual_at
@@ -85,7 +84,7 @@ def _decomposable(
         filled=decomposable.unbounded(grid.filled - low, high - low),
     )
     said = decomposable.at_origins(odds, origins, steps, extra, _names(extra))
-    bounded: NDArray[np.float64] = low + (high - low) * expit(said)
+    bounded: NDArray[np.float64] = low + (high - low) * 0.5 * (1.0 + np.tanh(0.5 * said))
     return bounded
 
 

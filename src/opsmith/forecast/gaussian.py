@@ -18,8 +18,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import ive
 
 from opsmith.forecast import kalman
 from opsmith.forecast.grid import Grid
@@ -246,6 +244,8 @@ def _alone(z: NDArray[np.float64], grid: Grid, *, trend: bool) -> Kernel:
 
 def _climb(z: NDArray[np.float64], kernel: Kernel, rounds: int) -> Kernel:
     """L-BFGS over the logs of the positive hyper-parameters, gradient by forward differences."""
+    from scipy.optimize import minimize  # noqa: PLC0415 - 25 MB that a watcher does not need
+
     stops = np.array([z.size])
     first = np.log(_free(kernel))
 
@@ -293,6 +293,8 @@ def _periodic(
     season: tuple[float, float, float], period: int, harmonics: int
 ) -> list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
     """A block a harmonic, the constant first; each forgets with the season's memory."""
+    from scipy.special import ive  # noqa: PLC0415 - 28 MB that a watcher does not need
+
     deviation, length, memory = season
     kept = np.exp(-1.0 / memory)
     weight = ive(np.arange(min(harmonics, (period - 1) // 2) + 1), length**-2)

@@ -11,12 +11,14 @@ conformal inference under distribution shift"; Student (1908).
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri, stdtrit
 
 from opsmith.nouns.forecast import LEVELS, MEDIAN
+from opsmith.numerics.student import t_quantile
 
 # Leads within this share of the horizon are pooled: errors there are of one kind.
 POOLED_SHARE = 1 / 16
@@ -90,11 +92,14 @@ def small_sample(folds: int) -> NDArray[np.float64]:
     >>> small_sample(8).round(2).tolist()[:2]
     [1.21, 1.1]
     """
-    levels = np.array(LEVELS)
-    levels[MEDIAN] = 0.6  # any: the median is not moved
-    freedom = max(folds - 1, 2)
-    factor: NDArray[np.float64] = stdtrit(freedom, levels) / ndtri(levels)
-    return factor
+    return np.array(_widths(max(folds - 1, 2)))
+
+
+@cache
+def _widths(freedom: int) -> tuple[float, ...]:
+    # any level would do for the median, which is not moved
+    levels = [0.6 if at == MEDIAN else level for at, level in enumerate(LEVELS)]
+    return tuple(t_quantile(level, freedom) / NormalDist().inv_cdf(level) for level in levels)
 
 
 def _spread(residuals: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,13 +7,11 @@ the uncompiled function back, and tests hold the compiled one to it.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import functools
 from collections.abc import Callable
-from types import CodeType
-from typing import ParamSpec, TypeVar
-
-import numba
-from numba.core.caching import FunctionCache
+from threading import Lock
+from types import CodeType, FunctionType
+from typing import Generic, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +24,7 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     written), so that only the first process ever pays the compile seconds. Kernels release the
     interpreter lock, call other kernels freely, and divide as numpy does: x / 0 is an infinity
     or NaN, where the plain twin on Python floats would raise `ZeroDivisionError`.
+    The compiler itself, 60 MB, is loaded by the first call and by nothing before it.
     Source: numba documentation, "Compiling Python code with @jit", options nogil, error_model.
 
     >>> @kernel
@@ -34,51 +33,61 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     >>> double(4.0), plain(double)(4.0)
     (8.0, 8.0)
     """
-    compiled = numba.njit(nogil=True, error_model="numpy")(function)
+    return _Kernel(function)
+
+
+class _Kernel(Generic[P, R]):
+    """A function that is compiled when it is called first. py_func: the function itself."""
+
+    def __init__(self, function: Callable[P, R]) -> None:
+        functools.update_wrapper(self, function)
+        self.py_func = function
+        self._compiled: Callable[P, R] | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return (self._compiled or self.compiled())(*args, **kwargs)
+
+    def compiled(self) -> Callable[P, R]:
+        """What the compiler makes of it, and of the kernels that it calls."""
+        if self._compiled is None:
+            beneath = {name: found.compiled() for name, found in _called(self.py_func)}
+            with _ONE_AT_A_TIME:
+                if self._compiled is None:
+                    self._compiled = _dispatched(self.py_func, beneath)
+        return self._compiled
+
+
+_ONE_AT_A_TIME = Lock()
+
+
+def _called(function: Callable[..., object]) -> list[tuple[str, _Kernel[..., object]]]:
+    """The kernels that a function names, by the names it gives them."""
+    space: dict[str, object] = getattr(function, "__globals__", {})
+    code: CodeType | None = getattr(function, "__code__", None)
+    found = ((name, space.get(name)) for name in (code.co_names if code else ()))
+    return [(name, one) for name, one in found if isinstance(one, _Kernel)]
+
+
+def _dispatched(
+    function: Callable[P, R], beneath: dict[str, Callable[..., object]]
+) -> Callable[P, R]:
+    """The compiler's own object for a function; beneath: those for the kernels that it calls."""
+    import numba  # noqa: PLC0415 - 0.3 s and 60 MB that many commands never need
+
+    from opsmith.numerics.kept_code import KernelCache  # noqa: PLC0415 - as above
+
+    twin: Callable[P, R] = function
+    if beneath and isinstance(function, FunctionType):
+        space = {**function.__globals__, **beneath}
+        twin = FunctionType(function.__code__, space, function.__name__, function.__defaults__)
+        functools.update_wrapper(twin, function)
+    made = numba.njit(nogil=True, error_model="numpy")(twin)
     # no file to keep it beside, or no folder that can be written: RuntimeError
     with contextlib.suppress(RuntimeError):
         # as its own `enable_caching` does
-        setattr(compiled, "_cache", _KernelCache(function))  # type: ignore[no-untyped-call]  # noqa: B010
-    kept: Callable[P, R] = compiled
+        setattr(made, "_cache", KernelCache(function))  # type: ignore[no-untyped-call]  # noqa: B010
+    kept: Callable[P, R] = made
     return kept
-
-
-class _KernelCache(FunctionCache):
-    """Machine code kept by what it was made from.
-
-    The compiler's own cache looks at the file of the outermost kernel alone; an edit of a kernel
-    that it calls, or of a constant in another module, would go on running the old code.
-    """
-
-    def _index_key(self, sig: object, codegen: object) -> tuple[object, ...]:
-        key: tuple[object, ...] = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
-        return (*key, fingerprint(self._py_func))
-
-
-def fingerprint(function: Callable[..., object]) -> str:
-    """A digest of a kernel, of all kernels it calls and of the constants they name."""
-    digest = hashlib.sha256()
-    seen: set[object] = set()
-    _add(function, digest.update, seen)
-    return digest.hexdigest()
-
-
-def _add(
-    function: Callable[..., object], update: Callable[[bytes], None], seen: set[object]
-) -> None:
-    code: CodeType | None = getattr(function, "__code__", None)
-    if code is None or function in seen:
-        return
-    seen.add(function)
-    fixed = [one for one in code.co_consts if not isinstance(one, CodeType)]
-    update(code.co_code + repr((fixed, code.co_names)).encode())
-    space: dict[str, object] = getattr(function, "__globals__", {})
-    for name in sorted(code.co_names):
-        found = space.get(name)
-        if isinstance(found, bool | int | float | str | tuple):
-            update(repr((name, found)).encode())
-        elif hasattr(found, "py_func"):
-            _add(plain(found), update, seen)  # type: ignore[arg-type]  # a kernel is callable
 
 
 def plain(compiled: Callable[P, R]) -> Callable[P, R]:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from opsmith.numerics.compiled import fingerprint, kernel, plain
+from opsmith.numerics.compiled import kernel, plain
+from opsmith.numerics.kept_code import fingerprint
 
 
 @kernel
