@@ -1,13 +1,16 @@
 """What an idle watcher costs: `python bench/idle.py [--seconds 120]`.
 
 Starts a real Prometheus that scrapes 2,000 series and has 20 alert rules, 80 minutes of history
-of them included, and `opsmith up` beside it. Prints one JSON object: seconds from start to
-ready, the warm-up's processor seconds, then the share of one core and the memory while idle.
+of them included, and `opsmith up` beside it, its modules compiled as an installation leaves them.
+Prints one JSON object: seconds from start to ready, the warm-up's processor seconds, then the
+share of one core and the resident memory while idle, of opsmith and of all its children, and
+where the memory is: by file, or anonymous.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import math
 import os
@@ -18,12 +21,15 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
 from opsmith_lab.components import find
+
+import opsmith
 
 SERVICES = 40
 SCRAPE_S = 15
@@ -139,11 +145,36 @@ def until_ok(url: str, *, patience_s: float = 60.0) -> None:
     raise SystemExit(f"{url} did not become ready")
 
 
+def family(pid: int) -> list[int]:
+    """A process and all that it started, and they."""
+    found = [pid]
+    for one in found:
+        for task in Path(f"/proc/{one}/task").glob("*/children"):
+            found += map(int, task.read_text().split())
+    return found
+
+
 def used(pid: int) -> tuple[float, float]:
-    """Processor seconds and resident MB of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    resident = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return (int(fields[11]) + int(fields[12])) / TICKS, resident * PAGE_BYTES / 1e6
+    """Processor seconds and resident MB of a process and its children."""
+    busy_s = mb = 0.0
+    for one in family(pid):
+        fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        busy_s += (int(fields[11]) + int(fields[12])) / TICKS
+        mb += int(Path(f"/proc/{one}/statm").read_text().split()[1]) * PAGE_BYTES / 1e6
+    return busy_s, mb
+
+
+def held(pid: int) -> dict[str, float]:
+    """Resident MB by what it is: a file's name, the heap, or anonymous; the largest first."""
+    mb: Counter[str] = Counter()
+    name = ""
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        words = line.split()
+        if "-" in words[0]:
+            name = Path(words[5]).name if len(words) > 5 else "anonymous"
+        elif words[0] == "Rss:":
+            mb[name] += int(words[1]) * 1024 / 1e6
+    return {name: round(size, 1) for name, size in mb.most_common(8)}
 
 
 def metric(base: str, name: str) -> float:
@@ -173,6 +204,11 @@ def measured(base: str, process: subprocess.Popen[bytes], began: float, seconds:
         "warm_mb": round(warm_mb, 1),
         "idle_share_of_a_core": round((idle_s - warm_s) / (time.monotonic() - start), 4),
         "idle_mb": round(idle_mb, 1),
+        "children": [
+            Path(f"/proc/{one}/cmdline").read_bytes().replace(b"\0", b" ").decode()[:80]
+            for one in family(process.pid)[1:]
+        ],
+        "idle_mb_by": held(process.pid),
         "troubles": httpx.get(f"{base}/readyz", timeout=30).json()["troubles"],
         "signs": metric(base, "opsmith_standing_signs"),
     }
@@ -189,16 +225,18 @@ def main() -> None:
         backfilled(folder, rng)
         server, url = prometheus(folder, serve(rng))
         until_ok(f"{url}/-/ready")
-        port, began = free_port(), time.monotonic()
+        port = free_port()
         words = ["up", "--prometheus", url, "--listen", f"127.0.0.1:{port}"]
-        opsmith = subprocess.Popen(
+        compileall.compile_dir(Path(opsmith.__file__).parent, quiet=1)
+        began = time.monotonic()
+        watcher = subprocess.Popen(
             [sys.executable, "-m", "opsmith", *words, "--data-dir", str(folder / "opsmith")]
         )
         try:
-            told = measured(f"http://127.0.0.1:{port}", opsmith, began, seconds)
+            told = measured(f"http://127.0.0.1:{port}", watcher, began, seconds)
             print(json.dumps(told, indent=2))
         finally:
-            for process in (opsmith, server):
+            for process in (watcher, server):
                 process.terminate()
                 process.wait()
 

@@ -13,6 +13,7 @@ from opsmith.backends.metrics.recorded import RecordedMetrics
 from opsmith.backends.state.files import FileStates
 from opsmith.errors import BadAnswer
 from opsmith.flows.metric_watch.ahead import Reach
+from opsmith.flows.metric_watch.gather import SAMPLES_AT_ONCE, Chosen, newest
 from opsmith.flows.metric_watch.signals import Signals
 from opsmith.flows.metric_watch.watching import MetricWatch, Plan
 from opsmith.nouns.anomaly import Label
@@ -211,6 +212,28 @@ async def test_more_signals_than_there_is_room_for_are_turned_away_and_counted(
 
     assert watch.following.signals <= 8
     assert ("disk_io_now", 80) in watch.chosen.left_out
+
+
+async def test_what_is_too_much_for_one_answer_is_asked_for_in_parts_without_loss() -> None:
+    crowd = [series("disk_io_now", list(range(300)), device=f"d{n}") for n in range(120)]
+    few = [series("disk_reads_now", [1.0] * 300, device="d0")]
+    chosen = Chosen(names=(("disk_io_now", 120), ("disk_reads_now", 1)))
+    now = BEGIN + 299 * STEP
+    parts = [
+        part
+        async for part in newest(
+            RecordedMetrics([*crowd, *few]), chosen, window=300 * STEP, step=STEP, now=now
+        )
+    ]
+
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], set[float]] = {}
+    for one in (one for part in parts for one in part):
+        known = found.setdefault((one.name, one.labels), set())
+        assert all(at >= max(known, default=0.0) for at in one.times_s)
+        known |= set(one.times_s.tolist())
+    assert {len(times) for times in found.values()} == {300}
+    assert len(found) == 121
+    assert max(sum(one.times_s.size for one in part) for part in parts) <= SAMPLES_AT_ONCE
 
 
 async def test_a_server_that_says_nothing_new_is_said_aloud(

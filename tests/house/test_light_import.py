@@ -28,3 +28,9 @@ def test_the_help_of_the_command_loads_none_either() -> None:
     )
 
     assert not loaded_by(code) & HEAVY
+
+
+def test_the_house_that_watches_starts_without_the_compiler_and_the_optimisers() -> None:
+    code = "import opsmith.wiring.live, opsmith.http.api"
+
+    assert not loaded_by(code) & {"numba", "llvmlite", "scipy", "duckdb", "lightgbm", "ladybug"}

@@ -27,8 +27,10 @@ def up(
     Other than on loopback it answers only those who show OPSMITH_KEY, or a certificate that
     OPSMITH_TLS_CLIENT_CA_FILE vouches for.
     """
+    import gc
     from importlib.metadata import version
 
+    gc.disable()  # what is made while modules load stays, and looking through it is a sixth
     import uvicorn
 
     from opsmith import settings
@@ -65,6 +67,8 @@ def up(
     tls.serve_config(config, chosen)
     scheme = "https" if config.is_ssl else "http"
     click.echo(f"opsmith answers on {scheme}://{chosen.listen}", err=True)
+    gc.freeze()  # no later round looks through it, which would hold every request up
+    gc.enable()
     uvicorn.Server(config).run()
 
 

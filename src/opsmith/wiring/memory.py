@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 # mallopt(3): M_ARENA_MAX. Each thread that allocates would else keep a heap of its own.
 _ARENA_MAX = -8
 _ARENAS = 2
+
+
+# madvise(2): the pages are let go of and, of a file, read again from it when they are needed.
+_DONT_NEED = 4
+# Machine code that is run once a kernel is loaded, and never by the kernel: the compiler's.
+_SELDOM_RUN = "/libllvmlite.so"
 
 
 def _libc() -> ctypes.CDLL | None:
@@ -26,6 +35,18 @@ def stay_small() -> None:
 
 
 def give_back() -> None:
-    """Return freed memory to the system; some milliseconds."""
-    if _LIBC is not None:
-        _LIBC.malloc_trim(0)
+    """Return freed memory, and the compiler's pages, to the system; some milliseconds."""
+    if _LIBC is None:
+        return
+    _LIBC.malloc_trim(0)
+    for start, size in _seldom_run():
+        _LIBC.madvise(ctypes.c_void_p(start), ctypes.c_size_t(size), _DONT_NEED)
+
+
+def _seldom_run() -> Iterator[tuple[int, int]]:
+    """Start and size of the code, never written, that is seldom run. Source: proc(5), maps."""
+    with suppress(OSError):
+        for line in Path("/proc/self/maps").read_text().splitlines():
+            if line.endswith(_SELDOM_RUN) and " r-xp " in line:
+                start, end = (int(part, 16) for part in line.partition(" ")[0].split("-"))
+                yield start, end - start

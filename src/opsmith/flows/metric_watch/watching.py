@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from opsmith.audit.states import LABEL, SIGN, of_sign, to_label, to_sign
 from opsmith.errors import BadAnswer
 from opsmith.flows.metric_watch.ahead import Lookout, Reach
 from opsmith.flows.metric_watch.following import Following
-from opsmith.flows.metric_watch.gather import Chosen, batches, choose, fetch, newest
+from opsmith.flows.metric_watch.gather import Chosen, choose, newest
 from opsmith.flows.metric_watch.signals import Signals
 from opsmith.ingest.alert_rules import thresholds
 from opsmith.nouns.series import Series
@@ -107,13 +107,13 @@ class MetricWatch:
         if not self.chosen.names:
             del self._did["choose"]  # targets may come up at any moment
             raise BadAnswer("The metrics server has nothing that the watch file's series match.")
-        if not self._warm:
-            await self._warm_up(now)
+        if not self._warm:  # what the last hour's samples say was told before, or is too late
+            async for part in self._new_samples(WARM_UP, now):
+                await asyncio.to_thread(self._judge, part)
+            self._warm = True
         since = now - self._did.get("scrape", now)
         window = min(WARM_UP, max(since, timedelta(0)) + 3 * self._plan.step)
-        raw = await newest(
-            self._metrics, self.chosen, window=window, step=self._plan.step, now=now
-        )
+        raw = [one async for one in self._scraped(window, now)]
         await self._heard(raw, now)
         signs = await asyncio.to_thread(self._judge, raw)
         self._did["scrape"] = now
@@ -134,12 +134,13 @@ class MetricWatch:
         if self._warm:
             await self.following.save(self._store)
 
-    async def _warm_up(self, now: datetime) -> None:
-        """Let the detectors see the last hour; what they make of it was told, or is too late."""
-        for batch in batches(self.chosen, samples=WARM_UP / self._plan.step):
-            raw = await fetch(self._metrics, batch, window=WARM_UP, now=now)
-            await asyncio.to_thread(self._judge, raw)
-        self._warm = True
+    async def _scraped(self, window: timedelta, now: datetime) -> AsyncIterator[Series]:
+        async for part in self._new_samples(window, now):
+            for one in part:
+                yield one
+
+    def _new_samples(self, window: timedelta, now: datetime) -> AsyncIterator[tuple[Series, ...]]:
+        return newest(self._metrics, self.chosen, window=window, step=self._plan.step, now=now)
 
     def _judge(self, raw: Sequence[Series]) -> tuple[Sign, ...]:
         return self.following.take(self._signals.take(raw))
