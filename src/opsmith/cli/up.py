@@ -11,6 +11,9 @@ from opsmith.errors import AskError
 
 # How long requests that are being answered have when opsmith ends.
 LAST_ANSWERS_S = 3
+# How long a thread that computes is let alone while the one that answers waits; Python's own 5 ms
+# are taken several times in an answer.
+TURN_S = 0.001
 
 
 @click.command()
@@ -28,9 +31,10 @@ def up(
     OPSMITH_TLS_CLIENT_CA_FILE vouches for.
     """
     import gc
+    import sys
     from importlib.metadata import version
 
-    gc.disable()  # what is made while modules load stays, and looking through it is a sixth
+    gc.disable()  # until `stay_small`: what modules make as they load stays
     import uvicorn
 
     from opsmith import settings
@@ -52,12 +56,9 @@ def up(
     host, port = _address(chosen.listen)
     principals = principals_of(chosen)
     if not is_loopback(host) and not (chosen.key or principals or tls.asks_callers(chosen)):
-        raise AskError(
-            f"{host} can be reached from other machines, and callers need show nothing.",
-            hint="Set OPSMITH_KEY or OPSMITH_TLS_CLIENT_CA_FILE, run `opsmith principal add`,"
-            " or listen on 127.0.0.1.",
-        )
+        raise _open_to_all(host)
     stay_small()
+    sys.setswitchinterval(TURN_S)
     app = App(chosen, version=version("opsmith"))
     certified = tls.asks_callers(chosen)
     api = create(app, key=chosen.key, certified=certified, principals=principals)
@@ -67,9 +68,15 @@ def up(
     tls.serve_config(config, chosen)
     scheme = "https" if config.is_ssl else "http"
     click.echo(f"opsmith answers on {scheme}://{chosen.listen}", err=True)
-    gc.freeze()  # no later round looks through it, which would hold every request up
-    gc.enable()
     uvicorn.Server(config).run()
+
+
+def _open_to_all(host: str) -> AskError:
+    return AskError(
+        f"{host} can be reached from other machines, and callers need show nothing.",
+        hint="Set OPSMITH_KEY or OPSMITH_TLS_CLIENT_CA_FILE, run `opsmith principal add`,"
+        " or listen on 127.0.0.1.",
+    )
 
 
 def _address(listen: str) -> tuple[str, int]:

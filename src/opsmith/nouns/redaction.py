@@ -62,8 +62,11 @@ def redact(text: str) -> str:
     >>> redact("login of ann failed, password=hunter2, from postgres://ann:pw@db/shop")
     'login of ann failed, password=[redacted], from postgres://ann:[redacted]@db/shop'
     """
-    for pattern, replacement in _RULES:
-        text = pattern.sub(replacement, text)
+    for marks, pattern, replacement in _RULES:
+        if any(mark in text for mark in marks):
+            text = pattern.sub(replacement, text)
+    if len(text) >= _SHORTEST:
+        text = _ISSUED.sub(REDACTED, _SCHEMED.sub(rf"\1{REDACTED}", text))
     return text
 
 
@@ -100,12 +103,16 @@ def _hide_cookie(match: re.Match[str]) -> str:
     return f"{match[1]}{match[2] or ''}{REDACTED}"
 
 
-_RULES: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
-    (_PEM, rf"\1{REDACTED}"),
-    (_COOKIE, _hide_cookie),
-    (_NAMED, _hide_named),
-    (_FLAG, rf"\1{REDACTED}"),
-    (_SCHEMED, rf"\1{REDACTED}"),
-    (_USERINFO, rf"\1{REDACTED}@"),
-    (_ISSUED, REDACTED),
+# Marks without one of which a rule cannot match: most labels have none, and are looked at for
+# these alone.
+_RULES: tuple[
+    tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Match[str]], str]], ...
+] = (
+    (("-----BEGIN",), _PEM, rf"\1{REDACTED}"),
+    ((":", "="), _COOKIE, _hide_cookie),
+    ((":", "=", ":"), _NAMED, _hide_named),
+    (("--",), _FLAG, rf"\1{REDACTED}"),
+    (("://",), _USERINFO, rf"\1{REDACTED}@"),
 )
+# The shortest text that names a scheme and eight marks of a secret; issued tokens are longer.
+_SHORTEST = len("basic") + 1 + 8

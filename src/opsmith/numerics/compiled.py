@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable
-from threading import Lock
 from types import CodeType, FunctionType
 from typing import Generic, ParamSpec, TypeVar
 
@@ -51,13 +50,8 @@ class _Kernel(Generic[P, R]):
         """What the compiler makes of it, and of the kernels that it calls."""
         if self._compiled is None:
             beneath = {name: found.compiled() for name, found in _called(self.py_func)}
-            with _ONE_AT_A_TIME:
-                if self._compiled is None:
-                    self._compiled = _dispatched(self.py_func, beneath)
+            self._compiled = _dispatched(self.py_func, beneath)
         return self._compiled
-
-
-_ONE_AT_A_TIME = Lock()
 
 
 def _called(function: Callable[..., object]) -> list[tuple[str, _Kernel[..., object]]]:

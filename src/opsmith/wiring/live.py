@@ -40,6 +40,7 @@ from opsmith.wiring.ledger import open_ledger
 from opsmith.wiring.lessons import Lessons
 from opsmith.wiring.llm import Inference
 from opsmith.wiring.looks import Looks, now
+from opsmith.wiring.memory import tidy
 from opsmith.wiring.metric_watch import Signs
 from opsmith.wiring.notices import places
 from opsmith.wiring.own_metrics import OwnMetrics
@@ -59,6 +60,7 @@ TICK_S = 10.0
 AT_ONCE = 500
 # How long what was written stands without a signature, at the most.
 SEAL_S = 300.0
+TIDY_S = 300.0
 
 
 class App:
@@ -160,6 +162,7 @@ class App:
         await self.healing.start()
         step = sealing(self._settings, self._ledger)
         self._troubles.keep_doing("seals", step, every_s=SEAL_S)
+        self._troubles.keep_doing("memory", tidy, every_s=TIDY_S)
         return self
 
     async def __aexit__(

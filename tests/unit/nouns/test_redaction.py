@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opsmith.nouns import redaction
 from opsmith.nouns.redaction import REDACTED, redact, redact_name, redact_pairs
 
 HIDDEN = "hunter2-Zq81xT"
@@ -123,3 +124,29 @@ def test_a_name_is_kept_unless_it_can_only_be_a_secret() -> None:
     assert redact_name("service:auth-token:8080") == "service:auth-token:8080"
     assert redact_name(f"service:{JWT}") == f"service:{REDACTED}"
     assert HIDDEN not in redact_name(f"database:postgres://ann:{HIDDEN}@db")
+
+
+PARTS = [
+    "cookie",
+    "basic",
+    "bearer",
+    "token",
+    "--password",
+    "://u:p@",
+    "=",
+    ":",
+    " ",
+    "hvs.",
+    "a" * 9,
+]
+
+
+@given(st.lists(st.sampled_from(PARTS) | st.text(max_size=4), max_size=6).map("".join))
+def test_rules_passed_over_for_want_of_their_marks_would_have_changed_nothing(text: str) -> None:
+    slow = text
+    for _, pattern, replacement in redaction._RULES:  # noqa: SLF001 - the slow obvious version
+        slow = pattern.sub(replacement, slow)
+    slow = redaction._SCHEMED.sub(rf"\1{REDACTED}", slow)  # noqa: SLF001 - as above
+    slow = redaction._ISSUED.sub(REDACTED, slow)  # noqa: SLF001 - as above
+
+    assert redact(text) == slow
