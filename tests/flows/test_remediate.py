@@ -29,9 +29,9 @@ from opsmith.nouns.plan import (
     Outcome,
     Plan,
     PlanState,
-    Remedy,
     Step,
 )
+from opsmith.nouns.remedy import Remedy
 from opsmith.nouns.series import Aspect
 from opsmith.nouns.signals import Alert, AlertSource, Direction
 from opsmith.nouns.task import Risk

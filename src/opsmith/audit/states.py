@@ -14,9 +14,10 @@ from opsmith.nouns.health import Health
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.look import Look
 from opsmith.nouns.maintenance import Window
-from opsmith.nouns.plan import Act, Dossier, Grant, Remedy, Tried
+from opsmith.nouns.plan import Act, Dossier, Grant, Tried
 from opsmith.nouns.record import Entry, Record
 from opsmith.nouns.redaction import redact
+from opsmith.nouns.remedy import Remedy
 from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
 

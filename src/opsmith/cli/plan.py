@@ -196,7 +196,10 @@ def actions(output: str) -> None:
     """What opsmith can do: each action with its risk, its values and how it is undone."""
     from opsmith.wiring.act import actions as known
 
-    specs = [action.spec for action in known()]
+    found = known()
+    specs = [action.spec for action in found]
+    for why in found.refused.values():
+        click.echo(f"opsmith: {why}", err=True)
     if output == "json":
         shown = [
             {

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from opsmith.nouns.entity import Entity, EntityKind
@@ -97,3 +99,62 @@ class Action(Protocol):
 
     async def undo(self, order: Order, preview: Preview, world: World) -> str:
         """Put back what `preview.before` says; what happened, for a person."""
+
+
+class Access(StrEnum):
+    """What an action of a package may do with a folder."""
+
+    READ = "read"
+    WRITE = "write"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What an action of a package is given; nothing else is there for it.
+
+    holds: the key of what it touches, with `{target}` in it; two steps with one key never overlap.
+    verbs: those of the ways to its order's target that it may take, such as `service.restart`.
+    places: names of folders; which folder that is, the targets file says for each target.
+    """
+
+    holds: str
+    verbs: frozenset[str] = frozenset()
+    places: Mapping[str, Access] = field(default_factory=dict)
+
+
+class ConfinedWorld(World, Protocol):
+    """What an action of a package sees of the world."""
+
+    def place(self, name: str) -> Path:
+        """The folder of this name; it can be written in `apply` and `undo`, if it was asked for.
+
+        Raises `NotFound` for one that the action does not declare.
+        """
+
+
+class PackagedAction(Protocol):
+    """An action of a package: run in the sandbox, each method in a process of its own.
+
+    A method may be called again with the same values, and begins anew after each verb that it
+    sends; what it did before it must then do no harm.
+    """
+
+    @property
+    def spec(self) -> ActionSpec:
+        """What is known of it."""
+
+    @property
+    def needs(self) -> Needs:
+        """What it is given."""
+
+    async def dry_run(self, order: Order, world: ConfinedWorld) -> Preview:
+        """As `Action.dry_run`."""
+
+    async def apply(self, order: Order, preview: Preview, world: ConfinedWorld) -> str:
+        """As `Action.apply`."""
+
+    async def verify(self, order: Order, preview: Preview, world: ConfinedWorld) -> Finding:
+        """As `Action.verify`."""
+
+    async def undo(self, order: Order, preview: Preview, world: ConfinedWorld) -> str:
+        """As `Action.undo`."""

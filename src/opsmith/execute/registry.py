@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from jsonschema import Draft7Validator
 from jsonschema.exceptions import SchemaError, ValidationError
@@ -32,10 +32,16 @@ LONGEST_VALUE = 65_536
 
 
 class Registry:
-    """The actions by name. Raises `HouseError` that says what an action lacks."""
+    """The actions by name. Raises `HouseError` that says what an action lacks.
 
-    def __init__(self, actions: Iterable[Action]) -> None:
+    refused: actions of packages that are not whole, with a sentence why, by their entry point.
+    """
+
+    def __init__(
+        self, actions: Iterable[Action], *, refused: Mapping[str, str] | None = None
+    ) -> None:
         self._actions: dict[str, Action] = {}
+        self.refused = dict(refused or {})
         for action in actions:
             faults = lacks(action)
             name = action.spec.name if hasattr(action, "spec") else type(action).__name__
@@ -50,7 +56,9 @@ class Registry:
         return (self._actions[name] for name in sorted(self._actions))
 
     def get(self, name: str) -> Action:
-        """The action of this name. Raises `NotFound`."""
+        """The action of this name. Raises `NotFound`, with why when it was refused."""
+        if name not in self._actions and name in self.refused:
+            raise NotFound(self.refused[name])
         if name not in self._actions:
             raise NotFound(
                 f"There is no action {name[:60]!r}.", hint=f"There are {', '.join(self._names())}."
@@ -87,10 +95,11 @@ def lacks(action: Action) -> list[str]:
         if callable(getattr(action, part, None))
         and not inspect.iscoroutinefunction(getattr(action, part))
     ]
-    return faults + _spec_faults(spec)
+    return faults + spec_faults(spec)
 
 
-def _spec_faults(spec: ActionSpec) -> list[str]:
+def spec_faults(spec: ActionSpec) -> list[str]:
+    """What a spec lacks, in words; empty when it is whole."""
     said = {
         "its name is not noun.verb": not _NAME.fullmatch(spec.name),
         "it has no title": not spec.title.strip(),

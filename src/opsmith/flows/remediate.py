@@ -36,9 +36,9 @@ from opsmith.nouns.plan import (
     Order,
     Outcome,
     PlanState,
-    Remedy,
     Tried,
 )
+from opsmith.nouns.remedy import Remedy
 from opsmith.plan.runbooks import Case, Runbook, checks, choose, orders
 from opsmith.seams.ledger import Ledger, Wanted
 

@@ -13,7 +13,6 @@ from typing import TypeAlias
 
 from opsmith.errors import BadInput
 from opsmith.nouns.entity import Entity
-from opsmith.nouns.incident import Blame
 from opsmith.nouns.task import Risk, highest
 
 Value: TypeAlias = str | int | float | bool | tuple[str, ...]
@@ -44,18 +43,6 @@ class Tried:
     helped: bool
     at: datetime
     shadow: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
-    """What a runbook made of an incident. plan: its id, empty in shadow mode. at: UTC-aware."""
-
-    incident: str
-    blame: Blame
-    runbook: str
-    actions: tuple[str, ...]
-    plan: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,12 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from opsmith.audit.states import ALERT, to_episode
 from opsmith.backends.wire.http import HttpWire
-from opsmith.errors import BadInput, HouseError, NotFound, Unreachable
-from opsmith.execute.action import Action, ActionSpec
-from opsmith.execute.actions import BUILT_IN
+from opsmith.errors import BadInput, NotFound, Unreachable
+from opsmith.execute.action import ActionSpec
 from opsmith.execute.registry import Registry
 from opsmith.execute.settle import Watcher
 from opsmith.flows.autonomy import levels
@@ -33,14 +31,15 @@ from opsmith.seams.metrics import Metrics
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
-from opsmith.wiring.confinement import scripts_reach
+from opsmith.wiring import targets
+from opsmith.wiring.confinement import given, metered, scripts_reach
 from opsmith.wiring.ledger import opened
+from opsmith.wiring.outside import registry
 from opsmith.wiring.queue import queue_probes
 from opsmith.wiring.reaches import reaches
 from opsmith.wiring.rules import policy
 from opsmith.wiring.sources import open_metrics
 
-ACTIONS_GROUP = "opsmith.actions"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -93,8 +92,10 @@ async def control_over(
     settings: Settings, *, ledger: Ledger, metrics: Metrics | None
 ) -> AsyncIterator[ChangeControl]:
     """A change control over a ledger and a metrics server that are open already."""
-    scripts = scripts_reach(settings, ledger=ledger, clock=now)
-    ways = Ways([*reaches(settings, clock=now), scripts])
+    sandbox = metered(settings, ledger=ledger, clock=now)
+    told = targets.read(settings.targets_file)
+    ways = Ways([*reaches(settings, clock=now), scripts_reach(told, sandbox=sandbox)])
+    known = await asyncio.to_thread(registry, sandbox, given(told))
 
     async def episode(fingerprint: str) -> Episode | None:
         wanted = Wanted(kind=ALERT, subject=fingerprint, latest=True, limit=1)
@@ -110,7 +111,7 @@ async def control_over(
     try:
         yield ChangeControl(
             ledger,
-            actions=actions(),
+            actions=known,
             world=ways,
             guards=Guards(
                 policy=lambda: policy(settings.policy_file),
@@ -126,15 +127,8 @@ async def control_over(
 
 
 def actions() -> Registry:
-    """The built-in actions and those of installed packages. Raises `HouseError` for a bad one."""
-    added: list[Action] = []
-    for entry in entry_points(group=ACTIONS_GROUP):
-        try:
-            made = entry.load()
-        except (ImportError, AttributeError) as error:
-            raise HouseError(f"The action {entry.name} cannot be loaded: {error}.") from error
-        added.append(made() if isinstance(made, type) else made)
-    return Registry([*BUILT_IN, *added])
+    """What can be done, to be listed and checked against; `control_over` carries it out."""
+    return registry()
 
 
 def read_clock() -> Clock:

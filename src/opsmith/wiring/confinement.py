@@ -1,4 +1,4 @@
-"""Programs of operators, joined to what confines them on this host."""
+"""Programs of operators and of packages, joined to what confines them on this host."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
 from opsmith.backends.sandbox.archive import LogArchive
 from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.errors import OpsmithError
+from opsmith.execute.outside import Given
 from opsmith.execute.quota import MeteredSandbox
 from opsmith.nouns.checkup import Finding, State
+from opsmith.nouns.entity import Entity
 from opsmith.seams.ledger import Ledger
-from opsmith.seams.sandbox import MEBIBYTE, Limits, Mount, Program, Quota
+from opsmith.seams.sandbox import MEBIBYTE, Limits, Mount, Program, Quota, Sandbox
 from opsmith.settings import Settings
-from opsmith.wiring import targets
 from opsmith.wiring.script_shapes import PinnedShape, ScriptShape
+from opsmith.wiring.targets import Told
 
 _NOTHING = Program(name="doctor", argv=("/bin/true",))
 
@@ -36,17 +38,29 @@ async def sandbox_finding() -> Finding:
     return Finding(area="kernel", name="sandbox", state=State.OK, detail=detail)
 
 
-def scripts_reach(
-    settings: Settings, *, ledger: Ledger, clock: Callable[[], datetime]
-) -> ScriptsReach:
-    """The way of registered scripts: metered on the ledger, their output in the data folder."""
+def metered(settings: Settings, *, ledger: Ledger, clock: Callable[[], datetime]) -> Sandbox:
+    """The sandbox of this host, metered on the ledger, its outputs kept in the data folder."""
     archive = LogArchive(settings.data_dir / "runs")
-    sandbox = MeteredSandbox(KernelSandbox(), ledger, archive=archive.keep, clock=clock)
+    return MeteredSandbox(KernelSandbox(), ledger, archive=archive.keep, clock=clock)
+
+
+def scripts_reach(told: Told, *, sandbox: Sandbox) -> ScriptsReach:
+    """The way of registered scripts."""
     scripts = {
         target: {name: _registered(script) for name, script in one.scripts.items()}
-        for target, one in targets.read(settings.targets_file).targets.items()
+        for target, one in told.targets.items()
     }
     return ScriptsReach(scripts, sandbox=sandbox)
+
+
+def given(told: Told) -> dict[str, dict[Entity, Given]]:
+    """What actions of packages are given, by action and target."""
+    found: dict[str, dict[Entity, Given]] = {}
+    for target, one in told.targets.items():
+        for name, shape in one.actions.items():
+            place = Given(places=shape.places, user=shape.user)
+            found.setdefault(name, {})[target] = place
+    return found
 
 
 def _registered(script: ScriptShape) -> Registered:

@@ -26,6 +26,8 @@ from opsmith.wiring.ssh_shapes import CommandName, CommandShape, SshShape, UnitS
 LARGEST_FILE = 1024 * 1024
 
 EngineUrl = Annotated[str, Field(pattern=r"^unix:///[^\s]{1,200}$")]
+PlaceName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,60}$")]
+ActionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(\.[a-z][a-z0-9_]*)+$")]
 LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,99}$")]
 LabelValue = Annotated[str, Field(min_length=1, max_length=500)]
 
@@ -59,6 +61,13 @@ class ContainerShape(Strict):
     engine: EngineUrl = "unix:///var/run/docker.sock"
 
 
+class ActionShape(Strict):
+    """What an action of a package is given: folders by the names that it declares, and a user."""
+
+    places: dict[PlaceName, AbsolutePath] = Field(default_factory=dict)
+    user: str = ""
+
+
 class TargetShape(Strict):
     """One target and the ways to it.
 
@@ -80,6 +89,7 @@ class TargetShape(Strict):
     container: ContainerShape | None = None
     engine: EngineUrl | None = None
     http: dict[CheckName, HttpCheckShape] = Field(default_factory=dict)
+    actions: dict[ActionName, ActionShape] = Field(default_factory=dict)
 
 
 class AlertmanagerShape(ServerShape):
