@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from builders.cluster import EmulatedCluster, served
 from builders.labs import rehearsed_lab
 from builders.systemd import systemd
 
@@ -14,6 +15,8 @@ from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.carried import CarriedFiles
 from opsmith.backends.reach.containers import ContainerPlace, ContainersReach
 from opsmith.backends.reach.files import FilePlace, FilesReach
+from opsmith.backends.reach.kubernetes import KubernetesReach
+from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
 from opsmith.backends.reach.ssh import SshReach
@@ -173,7 +176,29 @@ async def units(folder: Path) -> AsyncIterator[Trial]:
         )
 
 
+@asynccontextmanager
+async def clusters(folder: Path) -> AsyncIterator[Trial]:
+    emulated = EmulatedCluster()
+    emulated.workload("deployments", "cart", ["cart:1"])
+    with served(emulated, folder) as kubeconfig:
+        place = ObjectPlace(cluster="test", namespace="shop", workload="deployment/cart")
+        yield Trial(
+            reach=KubernetesReach(
+                {"test": ClusterPlace(kubeconfig=kubeconfig)},
+                places={CART: place},
+                clock=lambda: datetime.now(UTC),
+                patches=folder / "patches",
+                every_s=0.01,
+            ),
+            target=CART,
+            verb="kubernetes.scale",
+            values={"replicas": 5},
+            broken=Entity.service("none"),
+        )
+
+
 OPENERS = [
+    clusters,
     dials,
     pytest.param(carried, marks=pytest.mark.needs_sandbox),
     files,

@@ -36,6 +36,7 @@ def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
         *_ssh(told),
         *_containers(told),
         *_systemd(told),
+        *_clusters(told, settings, clock),
     ]
 
 
@@ -121,6 +122,34 @@ def _systemd(told: Told) -> Iterator[Reach]:
         from opsmith.backends.reach.systemd import SystemdReach
 
         yield SystemdReach(units)
+
+
+def _clusters(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
+    if not told.shape.kubernetes:
+        return
+    from opsmith.backends.reach.kubernetes import KubernetesReach
+    from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace
+
+    shapes = {entity: one.kubernetes for entity, one in told.targets.items() if one.kubernetes}
+    yield KubernetesReach(
+        {
+            one.name: ClusterPlace(**one.model_dump(exclude={"name"}))
+            for one in told.shape.kubernetes
+        },
+        places={
+            entity: ObjectPlace(
+                cluster=one.cluster,
+                namespace=one.namespace or "",
+                workload=one.workload or "",
+                traffic=one.traffic or "",
+                node=one.node or "",
+                manifest=one.manifest,
+            )
+            for entity, one in shapes.items()
+        },
+        clock=clock,
+        patches=settings.data_dir / "patches",
+    )
 
 
 def command_of(shape: CommandShape) -> Command:

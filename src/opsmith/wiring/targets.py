@@ -18,6 +18,7 @@ from opsmith.backends.reach.setting_text import Format
 from opsmith.errors import BadInput, Unreachable
 from opsmith.nouns.entity import Entity
 from opsmith.wiring.check_shapes import CheckName, HttpCheckShape
+from opsmith.wiring.kubernetes_shapes import ClusterShape, ObjectShape
 from opsmith.wiring.paths import AbsolutePath
 from opsmith.wiring.script_shapes import ScriptName, ScriptShape
 from opsmith.wiring.source_file import Name, ServerShape, Strict
@@ -90,6 +91,7 @@ class TargetShape(Strict):
     engine: EngineUrl | None = None
     http: dict[CheckName, HttpCheckShape] = Field(default_factory=dict)
     actions: dict[ActionName, ActionShape] = Field(default_factory=dict)
+    kubernetes: ObjectShape | None = None
 
 
 class AlertmanagerShape(ServerShape):
@@ -105,6 +107,7 @@ class TargetsShape(Strict):
     alertmanager: AlertmanagerShape | None = None
     commands: dict[CommandName, CommandShape] = Field(default_factory=dict)
     lab: AbsolutePath | None = None
+    kubernetes: tuple[ClusterShape, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +142,7 @@ def read(path: Path | None) -> Told:
     if len(found) < len(told.targets):
         raise BadInput(f"{path}: one target stands there twice.")
     _check_hosts(path, found)
+    _check_clusters(path, told)
     return Told(targets=found, shape=told)
 
 
@@ -152,3 +156,13 @@ def _check_hosts(path: Path, found: Mapping[Entity, TargetShape]) -> None:
         ):
             if Entity.parse(name) not in reached:
                 raise BadInput(f"{path}: {one.target}: {name[:80]} is no target with `ssh`.")
+
+
+def _check_clusters(path: Path, told: TargetsShape) -> None:
+    """Whatever is in a cluster is in one that the file knows, and knows once."""
+    names = [one.name for one in told.kubernetes]
+    if len(set(names)) < len(names):
+        raise BadInput(f"{path}: one cluster stands there twice.")
+    for one in told.targets:
+        if one.kubernetes and one.kubernetes.cluster not in names:
+            raise BadInput(f"{path}: {one.target}: no cluster is named {one.kubernetes.cluster}.")
