@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from opsmith.forecast.grid import Grid
 from opsmith.numerics.compiled import kernel
+from opsmith.numerics.robust import fenced
 
 RIDGE = 0.1
 # Residuals past one robust deviation count linearly; robust_deviation = MAD / 0.6745 (Huber).
@@ -64,7 +65,7 @@ def lags_for(day: int, week: int, history: int) -> NDArray[np.int64]:
 
 def _from(grid: Grid, origin: int, steps: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
     lags = lags_for(grid.day, grid.week, origin)
-    past = values[:origin]
+    past = fenced(values[:origin])
     centre, spread = float(past.mean()), float(past.std())
     if lags.size < 2:  # noqa: PLR2004 - one lag alone is the last value
         return np.full(steps, np.nan)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from opsmith.errors import BadInput
 from opsmith.forecast.design import Columns, columns_for, knots, rows
 from opsmith.forecast.grid import Grid
+from opsmith.numerics.robust import fenced
 
 MAD_TO_SIGMA = 1.4826
 # Residuals past 4 robust deviations are pulled in: rare enough to leave Gaussian data alone.
@@ -71,16 +72,17 @@ def fit(
     y = unbounded(grid.y, cap)
     known = np.isfinite(y)
     centre = float(np.median(y[known]))
-    spread = float(np.std(y[known])) or 1.0
+    inside = fenced(y[known])
+    spread = float(np.std(inside)) or 1.0
     z = (y[known] - centre) / spread
     seen = design if known.all() else design[known]
     gram = seen.T @ seen
     gram[np.diag_indices_from(gram)] += penalties(columns, penalty)
     inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
-    coefficients = inverse @ (z @ seen)
+    first = (inside - centre) / spread if robust else z
+    coefficients = inverse @ (first @ seen)
     if robust:
-        pulled = _pulled_in(z, seen @ coefficients)
-        coefficients = inverse @ (pulled @ seen)
+        coefficients = inverse @ (_pulled_in(z, seen @ coefficients) @ seen)
     residual = z - seen @ coefficients
     return Decomposition(
         columns=columns,
@@ -182,8 +184,9 @@ def at_origins(
     design = rows(columns, 0, grid.y.size + steps, extra)
     known = np.isfinite(grid.y)
     centre = float(np.median(grid.y[known]))
-    spread = float(np.std(grid.y[known])) or 1.0
-    z = np.where(known, (grid.y - centre) / spread, 0.0)
+    inside = fenced(grid.y)
+    spread = float(np.std(inside[known])) or 1.0
+    z, first = (np.where(known, (y - centre) / spread, 0.0) for y in (grid.y, inside))
     history = design[: grid.y.size]
     seen = history if known.all() else history * known[:, None]
     whole = seen.T @ seen
@@ -192,7 +195,8 @@ def at_origins(
         later = seen[origin:]
         gram = whole - later.T @ later
         ahead = design[origin : origin + steps]
-        out[:, at] = _each_penalty(columns, gram, seen[:origin], z[:origin], ahead)
+        values = (first[:origin], z[:origin])
+        out[:, at] = _each_penalty(columns, gram, seen[:origin], values, ahead)
     return centre + spread * out
 
 
@@ -208,19 +212,23 @@ def _each_penalty(
     columns: Columns,
     gram: NDArray[np.float64],
     seen: NDArray[np.float64],
-    z: NDArray[np.float64],
+    values: tuple[NDArray[np.float64], NDArray[np.float64]],
     ahead: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """(penalties, steps) forecasts from one origin, on the standardised scale."""
+    """(penalties, steps) forecasts from one origin, on the standardised scale.
+
+    values: (n,) within the fence, for the first fit, and as they are.
+    """
     diagonal = np.diag_indices_from(gram)
     out = np.empty((len(PENALTIES), ahead.shape[0]))
     lead = np.arange(1, ahead.shape[0] + 1)
+    inside, z = values
     target = z
     for i, penalty in enumerate(PENALTIES):
         ridged = gram.copy()
         ridged[diagonal] += penalties(columns, penalty)
         if i == 0:
-            first = np.linalg.solve(ridged, z @ seen)
+            first = np.linalg.solve(ridged, inside @ seen)
             target = _pulled_in(z, seen @ first)
         coefficients = np.linalg.solve(ridged, target @ seen)
         residual = target - seen @ coefficients

@@ -145,7 +145,7 @@ def judge(
         names=folds.names,
         forecasts=folds.forecasts[:, -1],
         residuals=folds.actual - folds.forecasts[:, :-1],
-        errors=relative * _scale(grid),
+        errors=(relative - backtest.FLOOR) * _scale(grid),
         shares=shares,
         picked=backtest.choose(relative, preferred),
         median=median,

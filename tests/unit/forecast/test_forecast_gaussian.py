@@ -14,11 +14,11 @@ from sklearn.gaussian_process.kernels import (
     WhiteKernel,
 )
 
-from opsmith.forecast import gaussian, kalman
+from opsmith.forecast import covariance, gaussian, gradient, kalman, learning
 from opsmith.forecast.grid import regular
 from opsmith.numerics.compiled import plain
 
-KERNEL = gaussian.Kernel(
+KERNEL = covariance.Kernel(
     slow=(1.0, 50.0),
     fast=(0.5, 5.0),
     day=(0.8, 1.0, np.inf),
@@ -63,7 +63,7 @@ def test_likelihood_forecast_and_smoothing_equal_scikit_learns(n: int) -> None:
 
 
 def test_a_trend_equals_the_linear_kernel() -> None:
-    kernel = gaussian.Kernel(slow=(0.5, 9.0), fast=(0.1, 2.0), noise=0.2, trend=(1.0, 0.1))
+    kernel = covariance.Kernel(slow=(0.5, 9.0), fast=(0.1, 2.0), noise=0.2, trend=(1.0, 0.1))
     y = 0.05 * np.arange(60.0) + 0.1 * wave(60)
     process = gaussian.condition(regular(y, step_s=3600.0), kernel, (0.0, 1.0), np.array([60]))
 
@@ -79,10 +79,10 @@ def test_a_trend_equals_the_linear_kernel() -> None:
 
 
 def test_a_frozen_gain_changes_nothing_and_a_gap_thaws_it() -> None:
-    kernel = gaussian.Kernel(slow=(1.0, 5.0), fast=(0.5, 2.0), noise=0.5)
+    kernel = covariance.Kernel(slow=(1.0, 5.0), fast=(0.5, 2.0), noise=0.5)
     y = wave(600) - 10
     y[400:403] = np.nan
-    blocks = gaussian.blocks_of(kernel)
+    blocks = covariance.blocks_of(kernel)
     stops = np.array([300, 600])
 
     frozen = gaussian.filtered(y, blocks, stops)
@@ -101,7 +101,7 @@ def test_a_frozen_gain_changes_nothing_and_a_gap_thaws_it() -> None:
 
 
 def test_kernels_agree_with_their_plain_twins(monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = gaussian.blocks_of(gaussian.Kernel(slow=(1.0, 4.0), fast=(0.5, 1.0), noise=0.5))
+    blocks = covariance.blocks_of(covariance.Kernel(slow=(1.0, 4.0), fast=(0.5, 1.0), noise=0.5))
     y = wave(60) - 10
     y[50] = np.nan
     model = (blocks.transition, blocks.diffusion, blocks.noise)
@@ -160,3 +160,91 @@ def test_short_or_dayless_series_have_no_seasons() -> None:
 
     assert process.kernel.day_steps == 0
     assert np.isfinite(gaussian.predict(process, 5)[0]).all()
+
+
+SEASONAL = covariance.Kernel(
+    slow=(1.0, 20.0),
+    fast=(0.5, 4.0),
+    day=(0.8, 1.0, 200.0),
+    week=(0.5, 1.2, 900.0),
+    noise=0.3,
+    trend=(1.0, 0.1),
+    day_steps=24,
+    week_steps=168,
+    harmonics=(2, 2),
+)
+
+
+def test_the_gradient_is_the_slope_of_the_likelihood() -> None:
+    y = gappy(200)
+    moving = [*range(11)]
+    loss = learning.loss_of(y, SEASONAL, moving)
+    theta = np.log([1.0, 20.0, 0.5, 4.0, 0.3, 0.8, 1.0, 200.0, 0.5, 1.2, 900.0])
+
+    value, gradient = loss(theta)
+
+    model = covariance.blocks_of(SEASONAL)
+    expected = gaussian.filtered(y, model, np.array([200]))[0]
+    nudges = 1e-5 * np.eye(11)
+    slopes = [(loss(theta + one)[0] - loss(theta - one)[0]) / 2e-5 for one in nudges]
+    assert value == pytest.approx(-expected / 200, rel=1e-12)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-8)
+
+
+def test_the_gradients_kernels_agree_with_their_plain_twins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model = covariance.blocks_of(SEASONAL)
+    arguments = (
+        gappy(40),
+        model.transition,
+        model.diffusion,
+        model.noise,
+        model.whole_prior(),
+    )
+
+    compiled = gradient.slopes(*arguments)
+    for name in ("slopes", "unobserve", "gather", "earlier", "by_prior"):
+        twin: Callable[..., object] = plain(getattr(gradient, name))
+        monkeypatch.setattr(gradient, name, twin)
+    slow = gradient.slopes(*arguments)
+
+    assert compiled[0] == pytest.approx(slow[0], rel=1e-12)
+    for fast, obvious in zip(compiled[1], slow[1], strict=True):
+        np.testing.assert_allclose(fast, obvious, rtol=1e-9, atol=1e-9)
+
+
+def test_how_long_a_pattern_lasts_is_learned() -> None:
+    rng = np.random.default_rng(4)
+    t = np.arange(24 * 30)
+    steady = np.sin(2 * np.pi * t / 24) + 0.1 * rng.normal(size=t.size)
+    each_day = rng.normal(size=(30, 2)).repeat(24, axis=0)
+    restless = (each_day * np.stack([np.sin(t / 3.82), np.cos(t / 3.82)], axis=1)).sum(axis=1)
+
+    kept = gaussian.fit(regular(steady, step_s=3600.0)).kernel
+    lost = gaussian.fit(regular(restless, step_s=3600.0)).kernel
+
+    assert kept.day[2] > 24 * 30 > lost.day[2] or lost.day[0] < 0.3
+
+
+def test_a_week_is_learned_from_five_minute_samples() -> None:
+    step_s = 300.0
+    t = np.arange(288 * 24)
+    weekend = (t // 288) % 7 >= 5
+    y = np.where(weekend, 0.0, 10.0) + np.random.default_rng(5).normal(size=t.size)
+    known = regular(y[: 288 * 23], step_s=step_s)
+
+    process = gaussian.fit(known)
+    mean, _ = gaussian.predict(process, 288)
+
+    assert process.kernel.week_steps == 2_016
+    assert np.abs(mean - np.where(weekend, 0.0, 10.0)[288 * 23 :]).mean() < 2.0
+
+
+def test_a_day_that_no_hour_divides_is_learned_in_longer_cells() -> None:
+    y = np.sin(2 * np.pi * np.arange(206 * 6) / 206)
+
+    process = gaussian.fit(regular(y, step_s=419.0))
+
+    assert process.kernel.day_steps == 206
+    assert np.isfinite(gaussian.predict(process, 10)[0]).all()

@@ -229,3 +229,21 @@ def test_where_no_fold_was_observed_the_last_value_walks_at_random() -> None:
     assert judged.names[judged.picked] == "last value"
     assert judged.median.tolist() == [2.0] * 5
     assert judged.quantiles[-1, -1] > judged.quantiles[-1, 0] > 2.0
+
+
+def test_one_huge_spike_leaves_the_forecast_and_its_parts_alone() -> None:
+    y = wave(24 * 28)
+    spoilt = y.copy()
+    spoilt[24 * 20] = 1e6
+
+    clean = forecast(series(y), horizon_s=24 * HOUR_S)
+    made = forecast(series(spoilt), horizon_s=24 * HOUR_S)
+
+    usual = np.ptp(y)
+    assert np.abs(made.median - clean.median).max() < 0.1 * usual
+    for part in made.parts:
+        assert np.ptp(part.values) < 2.0 * usual, part.name
+
+
+def test_a_constant_is_wrong_by_nothing() -> None:
+    assert "wrong by 0 on average" in ahead(np.full(300, 5.0)).why[0]

@@ -12,6 +12,7 @@ from opsmith.numerics.robust import (
     change_point,
     counter_rates,
     extreme_levels,
+    fenced,
     level_and_spread,
     quantile_of_sorted,
 )
@@ -86,3 +87,14 @@ def test_a_counter_that_restarts_counts_from_zero() -> None:
 
     assert np.isnan(rates[0, 0])
     assert rates[0, 1:].tolist() == [5.0, 3.0]
+
+
+def test_far_out_values_are_moved_to_the_fence_and_gaps_stay() -> None:
+    y = np.array([*np.linspace(0.0, 10.0, 101), np.nan, 1e9, -1e9])
+
+    inside = fenced(y)
+
+    assert np.isnan(inside[101])
+    assert inside[:101].tolist() == y[:101].tolist()
+    assert 35.0 < inside[102] < 45.0
+    assert fenced(np.array([5.0] * 50 + [9.0])).max() == 9.0
