@@ -66,3 +66,30 @@ def test_history_is_evaluated(table: Path) -> None:
 @pytest.mark.usefixtures("table")
 def test_what_cannot_be_answered_is_a_usage_error(arguments: tuple[str, ...]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+def test_a_file_leaves_what_a_stream_has_learned_of_other_series(table: Path) -> None:
+    lines = "\n".join(f"live,{1_700_000_000 + 60 * n},{n % 7}" for n in range(300))
+    run("detect", "--stdin", stdin=lines)
+
+    run("detect", "--file", str(table))
+    told = run(
+        "detect",
+        "--stdin",
+        stdin="\n".join(f"live,{1_700_018_000 + 60 * n},900" for n in range(3)),
+    )
+
+    assert "ALARM" in told.stdout
+
+
+@pytest.mark.parametrize("what", ["anomaly", "forecast"])
+def test_a_folder_that_is_not_there_or_holds_no_series_is_named(tmp_path: Path, what: str) -> None:
+    assert "no such folder" in run("evaluate", what, str(tmp_path / "nowhere")).stderr
+    assert "no file in it holds series" in run("evaluate", what, str(tmp_path)).stderr
+
+
+def test_what_a_file_lacks_is_told_beside_the_answer(table: Path) -> None:
+    table.write_text(table.read_text() + "\n1700060000,inf", encoding="utf-8")
+
+    assert "infinite value" in run("detect", "--file", str(table)).stderr
+    assert "infinite value" in run("forecast", "--file", str(table), "--fleet").stderr

@@ -14,6 +14,7 @@ from opsmith.flows.detect_stream import (
     label,
     open_watch,
     replay,
+    restart,
 )
 from opsmith.nouns.anomaly import Label, Sample, Verdict
 from opsmith.nouns.forecast import LEVELS, Forecast, Nature
@@ -38,14 +39,14 @@ def spiked(name: str, at: int, *, points: int = 900) -> Series:
 
 async def test_replaying_and_following_tell_the_same() -> None:
     series, store = (spiked("a", 500), spiked("b", 700)), MemoryStates()
-    replayed = list(replay(await open_watch(store, resume=False), series))
+    replayed = list(replay(await open_watch(store), series))
     samples = [
         Sample(series=one.key, time_s=float(one.times_s[n]), value=float(one.values[n]))
         for n in range(900)
         for one in series
     ]
 
-    followed = list(follow(await open_watch(store, resume=False), samples))
+    followed = list(follow(await open_watch(store), samples))
 
     alarms = [(one.series, one.id) for one in replayed if one.verdict is Verdict.ALARM]
     assert [key for key, _ in alarms] == ["a", "b"]
@@ -54,18 +55,50 @@ async def test_replaying_and_following_tell_the_same() -> None:
 
 async def test_a_watch_goes_on_where_it_was_closed() -> None:
     store, whole = MemoryStates(), spiked("a", 500)
-    watch = await open_watch(store, resume=True)
+    watch = await open_watch(store)
     list(replay(watch, (whole,)))
     await close_watch(store, watch)
 
-    again = list(replay(await open_watch(store, resume=True), (whole,)))
+    again = list(replay(await open_watch(store), (whole,)))
 
     assert again == []
 
 
+async def test_series_that_begin_anew_leave_all_others_and_their_labels_alone() -> None:
+    watch = await open_watch(MemoryStates())
+    series = (spiked("a", 500), spiked("b", 700))
+    told = [one for one in replay(watch, series) if one.series == "a"]
+    watch.fleet.label(watch.fleet.row("a"), Label.TRUE, 0.5)
+    kept = watch.fleet.state.scalars[watch.fleet.row("b")].tobytes()
+
+    restart(watch, {"a", "c"})
+    again = list(replay(watch, series[:1]))
+
+    assert watch.fleet.state.scalars[watch.fleet.row("a"), STRICTNESS] == 0.95
+    assert watch.fleet.state.scalars[watch.fleet.row("b")].tobytes() == kept
+    assert [one.id for one in again] == [one.id for one in told]
+
+
+async def test_a_counter_on_a_stream_is_seen_as_its_rate() -> None:
+    watch = await open_watch(MemoryStates())
+    watch.fleet.row("hits_total")  # as a label of an earlier day leaves it
+
+    list(
+        follow(
+            watch,
+            [
+                Sample(series="hits_total", time_s=60.0 * n, value=120.0 * n, counter=True)
+                for n in range(5)
+            ],
+        )
+    )
+
+    assert watch.fleet.measured == 2.0
+
+
 async def test_a_label_is_remembered_by_the_series_even_by_a_fresh_watch() -> None:
     store, series = MemoryStates(), (spiked("a", 500),)
-    watch = await open_watch(store, resume=True)
+    watch = await open_watch(store)
     (alarm,) = [one for one in replay(watch, series) if one.verdict is Verdict.ALARM]
     await close_watch(store, watch)
 
@@ -73,7 +106,7 @@ async def test_a_label_is_remembered_by_the_series_even_by_a_fresh_watch() -> No
 
     assert key == "a"
     assert multiplier > 1.0
-    fresh = await open_watch(store, resume=False)
+    fresh = await open_watch(store)
     assert fresh.fleet.state.scalars[fresh.fleet.row("a"), STRICTNESS] == multiplier
 
 
@@ -87,7 +120,7 @@ async def test_damaged_labels_are_told() -> None:
     await store.save(LABELS, b"[")
 
     with pytest.raises(HouseError):
-        await open_watch(store, resume=False)
+        await open_watch(store)
 
 
 def test_the_alarm_rate_of_a_history_and_thresholds_for_budgets() -> None:
@@ -128,12 +161,12 @@ async def test_a_forecast_is_kept_honest_while_samples_come_and_over_a_restart()
         Sample(series="a", time_s=float(t), value=float(y))
         for t, y in zip(series.times_s, series.values, strict=True)
     ]
-    watch = await open_watch(store, resume=False)
+    watch = await open_watch(store)
     expect(watch, {"a": promised("a", samples[300].time_s, 0.5)})
 
     list(follow(watch, samples[:800]))
     await close_watch(store, watch)
-    again = await open_watch(store, resume=True)
+    again = await open_watch(store)
     expect(again, {"a": promised("a", samples[800].time_s, 0.5)})
 
     assert watch.corrections["a"].width95 > 2.0
@@ -144,7 +177,7 @@ async def test_what_a_sure_forecast_foresaw_needs_more_to_be_an_alarm() -> None:
     series = spiked("a", 500)
     scores = []
     for centre in (None, 40.0, 0.0):
-        watch = await open_watch(MemoryStates(), resume=False)
+        watch = await open_watch(MemoryStates())
         samples = [
             Sample(series="a", time_s=float(t), value=float(y))
             for t, y in zip(series.times_s[:501], series.values, strict=False)

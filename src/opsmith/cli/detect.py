@@ -40,7 +40,7 @@ def detect(query: str | None, *, stdin: bool, output: str, **where: object) -> N
 
 def _asked(
     query: str | None, file: Path | None, url: str | None, history: timedelta
-) -> Iterable[Anomaly]:
+) -> Iterable[Anomaly | str]:
     return detect_in(checked(query, file, url, history))
 
 

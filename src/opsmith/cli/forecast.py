@@ -85,7 +85,11 @@ def forecast(source: Source, horizon: timedelta, output: str, **chosen: object) 
         floor=wanted.floor, cap=wanted.cap, events=wanted.events, regressors=wanted.regressors
     )
     found = prediction.forecasts(
-        source, horizon=horizon, threshold=wanted.threshold, model=wanted.model, known=known
+        prediction.series_from(source, tell=_tell),
+        horizon=horizon,
+        threshold=wanted.threshold,
+        model=wanted.model,
+        known=known,
     )
     if wanted.plot is not None:
         _draw(found, wanted.plot)
@@ -94,6 +98,10 @@ def forecast(source: Source, horizon: timedelta, output: str, **chosen: object) 
         return
     columns = min(WIDEST, shutil.get_terminal_size().columns)
     click.echo("\n\n".join(_as_text(one, columns) for one in found))
+
+
+def _tell(amiss: str) -> None:
+    click.echo(f"opsmith: {amiss}", err=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +137,7 @@ def _no_more_than_plain(wanted: _Wanted) -> None:
 
 def _fleet(source: Source, horizon: timedelta, dask: str | None, output: str) -> None:
     """Forecast by the thousand, with a bar on standard error."""
-    series = prediction.series_from(source)
+    series = prediction.series_from(source, tell=_tell)
     with click.progressbar(length=len(series), label="forecasting", file=sys.stderr) as bar:
         keys, found = prediction.fleet(series, horizon=horizon, dask=dask, progress=bar.update)
     low, middle, high = (found.quantiles[:, at] for at in range(3))

@@ -18,6 +18,7 @@ from opsmith.detect.state import (
     ALARM_LEVEL,
     IS_COUNTER,
     SCORED,
+    SEEN,
     STRICTNESS,
     VIEWS,
     Floats,
@@ -108,6 +109,8 @@ class Fleet:
         """The number of a series, made when it is new."""
         known = self._rows.get(key)
         if known is not None:
+            if self._state.scalars[known, SEEN] == 0.0:  # a row that so far only has a label
+                self._state.scalars[known, IS_COUNTER] = float(counter)
             return known
         number = len(self.keys)
         if number == self._state.series:

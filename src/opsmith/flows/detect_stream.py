@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,13 +42,13 @@ class Watch:
     corrections: dict[str, Correction] = field(default_factory=dict)
 
 
-async def open_watch(store: StateStore, *, resume: bool) -> Watch:
-    """The detector as it was left; with `resume` false fresh, but with its labels.
+async def open_watch(store: StateStore) -> Watch:
+    """The detector as it was left.
 
     Raises `BadInput` or `HouseError` when what was kept cannot be read.
     """
     fleet = Fleet()
-    blob = await store.load(FLEET) if resume else None
+    blob = await store.load(FLEET)
     if blob is not None:
         fleet.restore(blob)
     watch = Watch(fleet=fleet, told=await _told(store), corrections=await _corrections(store))
@@ -67,10 +67,23 @@ async def close_watch(store: StateStore, watch: Watch) -> None:
     await store.save(TOLD, json.dumps(kept).encode())
 
 
+def restart(watch: Watch, keys: Collection[str]) -> None:
+    """Begin these series anew, as if none had been seen; their labels and all others stay."""
+    fleet, column = watch.fleet, STRICTNESS
+    labelled = {
+        key: float(fleet.state.scalars[row, column])
+        for row, key in enumerate(fleet.keys)
+        if key in keys
+    }
+    fleet.keep([row for row, key in enumerate(fleet.keys) if key not in labelled])
+    for key, strictness in labelled.items():
+        fleet.state.scalars[fleet.row(key), column] = strictness
+
+
 def follow(watch: Watch, samples: Iterable[Sample]) -> Iterator[Anomaly]:
     """Take samples one by one; give alarms, their ends and outages as they come."""
     for sample in samples:
-        row = watch.fleet.row(sample.series)
+        row = watch.fleet.row(sample.series, counter=sample.counter)
         ahead = watch.forecasts.get(sample.series)
         band = None if ahead is None else ahead.band(sample.time_s)
         verdict = watch.fleet.push(row, sample.time_s, sample.value, band)
@@ -115,7 +128,7 @@ async def label(store: StateStore, anomaly: str, said: Label) -> tuple[str, floa
             f"No anomaly {anomaly[:40]!r} was told.", hint="Take an id that `opsmith detect` gave."
         )
     key, score = told[anomaly]
-    watch = await open_watch(store, resume=True)
+    watch = await open_watch(store)
     multiplier = watch.fleet.label(watch.fleet.row(key), said, score)
     labels = await _labels(store)
     await store.save(LABELS, json.dumps({**labels, key: multiplier}).encode())

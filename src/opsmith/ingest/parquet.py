@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from opsmith.ingest.files import LARGEST_FILE_BYTES, blocks
 from opsmith.ingest.json_door import pairs
@@ -28,6 +29,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     # Nothing is fetched: all that is needed is in the wheel.
     "autoinstall_known_extensions": False,
 }
+Numbers = NDArray[np.float64]
 _COLUMNS = ("name", "labels", "at", "value")
 
 
@@ -51,6 +53,37 @@ def read(path: Path, losses: Losses) -> tuple[RawSeries, ...]:
         losses.note("metrics", f"{path.name}: {what}")
         return ()
     return cleaned(found, path.name, losses)
+
+
+def wide(path: Path, losses: Losses) -> dict[str, Numbers] | None:
+    """The columns of a table by name, (n,) each: times as Unix seconds, NULL as NaN.
+
+    None for a file of the long layout that `read` takes, and for what is no Parquet (which
+    `read` tells). Columns of text are left out. No name is ever part of a query.
+    """
+    import duckdb  # noqa: PLC0415 - as in `read`
+
+    with _plain(path, losses) as plain, duckdb.connect(":memory:", config=_SETTINGS) as connection:
+        try:
+            plainly = [_GLOB_SIGNS.sub(r"[\1]", str(plain))]
+            table = connection.execute("SELECT * FROM read_parquet(?)", plainly).fetchnumpy()
+        except duckdb.Error:
+            return None
+    if table.keys() >= set(_COLUMNS):
+        return None
+    numbers = {str(name): _numbers(np.ma.asarray(column)) for name, column in table.items()}
+    return {name: column for name, column in numbers.items() if column is not None}
+
+
+def _numbers(column: np.ma.MaskedArray[tuple[int], np.dtype[np.generic]]) -> Numbers | None:
+    if column.dtype.kind == "M":
+        times = column.data.astype("datetime64[us]").astype(np.float64) / 1e6
+    elif column.dtype.kind in "iuf":
+        times = column.data.astype(np.float64)
+    else:
+        return None
+    times[np.ma.getmaskarray(column)] = np.nan
+    return times
 
 
 @contextmanager

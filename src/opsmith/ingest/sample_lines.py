@@ -13,7 +13,7 @@ LONGEST = 10_000
 DEFAULT_SERIES = "stdin"
 HINT = (
     'Write "time,value", "series,time,value" or {"series": …, "time": …, "value": …}; '
-    "time is Unix seconds or ISO 8601."
+    "time is Unix seconds or ISO 8601. A name in _total, or kind: counter, is a counter."
 )
 
 
@@ -40,11 +40,14 @@ def _from_json(text: str) -> Sample:
     name = read.get("series", DEFAULT_SERIES)
     if not isinstance(name, str) or not name:
         raise BadInput(f"{text[:80]!r} names no series.", hint=HINT)
-    value = read["value"]
+    value, kind = read["value"], read.get("kind")
+    if kind not in (None, "counter", "gauge"):
+        raise BadInput(f"{str(kind)[:40]!r} is no kind of series.", hint=HINT)
     return Sample(
         series=name,
         time_s=_seconds(str(read["time"])),
         value=float("nan") if value is None else _number(str(value)),
+        counter=kind == "counter" or (kind is None and counts(name)),
     )
 
 
@@ -53,7 +56,18 @@ def _from_csv(text: str) -> Sample | None:
     if value.lower() in ("value", "y"):
         return None
     name = before[-1].strip('"') or DEFAULT_SERIES
-    return Sample(series=name, time_s=_seconds(time), value=_number(value or "nan"))
+    return Sample(
+        series=name, time_s=_seconds(time), value=_number(value or "nan"), counter=counts(name)
+    )
+
+
+def counts(name: str) -> bool:
+    """Whether a name says that its series is a counter: OpenMetrics keeps `_total` for those.
+
+    >>> counts('http_requests_total{code="200"}'), counts("queue_count")
+    (True, False)
+    """
+    return name.split("{", 1)[0].endswith("_total")
 
 
 def _number(text: str) -> float:

@@ -53,8 +53,9 @@ def read_series(path: Path) -> tuple[Series, ...]:
 def read_table(path: Path) -> Table:
     """The series of a CSV, Parquet or OpenMetrics file, by its ending; any may be `.gz`.
 
-    CSV: a column of times (ISO 8601, without an offset UTC; or Unix s, ms, us, ns), then a
-    column a series. Its values stay as they are: a unit is told only where it needs no factor.
+    CSV, and Parquet unless it has the columns of a bundle (name, labels, at, value): a column
+    of times (ISO 8601, without an offset UTC; or Unix s, ms, us, ns), then a column a series.
+    Values stay as they are: a unit is told only where it needs no factor.
     Raises `BadInput` when there is no such file or no series in it.
     """
     if not path.is_file():
@@ -72,13 +73,40 @@ def _reader(ending: str, path: Path) -> Callable[[Path, Losses], tuple[Series, .
     if ending in (".csv", ".tsv", ".txt"):
         return _from_csv
     if ending == ".parquet":
-        return lambda path, losses: assemble.series(parquet.read(path, losses), Naming())[0]
+        return _from_parquet
     if ending in (".om", ".prom", ".openmetrics", ".metrics"):
         return lambda path, losses: assemble.series(openmetrics.read(path, losses), Naming())[0]
     raise BadInput(
         f"{path.name}: not a kind of file that holds series.",
         hint="Give a .csv, .parquet or .om file (or one of them with .gz).",
     )
+
+
+def _from_parquet(path: Path, losses: Losses) -> tuple[Series, ...]:
+    table = parquet.wide(path, losses)
+    if table is None:
+        return assemble.series(parquet.read(path, losses), Naming())[0]
+    clock = next((name for name in table if name.strip().lower() in _TIME_NAMES), None)
+    if clock is None:
+        raise BadInput(
+            f"{path.name}: no column of times.",
+            hint="Name it time, timestamp or ds; or give columns name, labels, at and value.",
+        )
+    chosen = [name for name in table if name != clock and name.strip().lower() not in _MARK_NAMES]
+    scale = next(
+        factor for most, factor in _SCALES if np.nanmax(np.abs(table[clock]), initial=0.0) < most
+    )
+    raw = [
+        RawSeries(
+            name=_name(path, name, lone=len(chosen) == 1),
+            labels=(),
+            declared="",
+            times_s=table[clock] * scale,
+            values=table[name],
+        )
+        for name in chosen
+    ]
+    return tuple(_described(one) for one in cleaned(raw, path.name, losses))
 
 
 def _from_csv(path: Path, losses: Losses) -> tuple[Series, ...]:

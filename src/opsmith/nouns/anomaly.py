@@ -66,11 +66,12 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One value of one series as it streams in. time_s: Unix seconds."""
+    """One value of one series as it streams in. time_s: Unix seconds; counter: it only rises."""
 
     series: str
     time_s: float
     value: float
+    counter: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

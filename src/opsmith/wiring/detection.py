@@ -13,18 +13,24 @@ from opsmith.seams.state import StateStore
 from opsmith.settings import load
 
 
-def detect_in(source: Source) -> Iterator[Anomaly]:
-    """Replay the series a source names and keep what was learned.
+def detect_in(source: Source) -> Iterator[Anomaly | str]:
+    """Replay the series a source names and keep what was learned; what is amiss comes as text.
 
-    A file starts a fresh detector (its past may overlap with what was seen); a server goes on.
+    The series of a file begin anew (its past may overlap with what was seen); a server goes on.
     """
-    from opsmith.flows.detect_stream import close_watch, open_watch, replay
+    from opsmith.flows.detect_stream import close_watch, open_watch, replay, restart
     from opsmith.wiring.prediction import series_from
 
-    series, store = series_from(source), _store()
-    watch = asyncio.run(open_watch(store, resume=source.file is None))
-    yield from replay(watch, series)
-    asyncio.run(close_watch(store, watch))
+    amiss: list[str] = []
+    series, store = series_from(source, tell=amiss.append), _store()
+    yield from amiss
+    watch = asyncio.run(open_watch(store))
+    if source.file is not None:
+        restart(watch, {one.key for one in series})
+    try:
+        yield from replay(watch, series)
+    finally:
+        asyncio.run(close_watch(store, watch))
 
 
 def detect_lines(lines: Iterable[str]) -> Iterator[Anomaly | str]:
@@ -34,7 +40,7 @@ def detect_lines(lines: Iterable[str]) -> Iterator[Anomaly | str]:
     from opsmith.ingest.sample_lines import read_line
 
     store = _store()
-    watch = asyncio.run(open_watch(store, resume=True))
+    watch = asyncio.run(open_watch(store))
     try:
         for line in lines:
             try:

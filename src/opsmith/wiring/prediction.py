@@ -16,24 +16,31 @@ from opsmith.seams.spread import Spread
 from opsmith.settings import load
 
 
-def series_from(source: Source) -> tuple[Series, ...]:
-    """The series a source names; a server is asked up to now.
+def series_from(
+    source: Source, *, tell: Callable[[str], None] = lambda _: None
+) -> tuple[Series, ...]:
+    """The series a source names; a server is asked up to now. `tell` hears what a file lacks.
 
     Raises `NotFound` when nothing matches, `BadInput` when no server is known.
     """
     if source.file is not None:
-        return _from_file(Path(source.file), source.query)
+        return _from_file(Path(source.file), source.query, tell)
     return asyncio.run(_from_server(source))
 
 
 def forecasts(
-    source: Source, *, horizon: timedelta, threshold: float | None, model: str, known: Known
+    series: tuple[Series, ...],
+    *,
+    horizon: timedelta,
+    threshold: float | None,
+    model: str,
+    known: Known,
 ) -> tuple[Outlook, ...]:
-    """A forecast of every series that a source names, and when each crosses the threshold."""
+    """A forecast of every series, and when each crosses the threshold."""
     from opsmith.flows.predict import Question, look_ahead
 
     question = Question(horizon=horizon, threshold=threshold, model=model, known=known)
-    return asyncio.run(look_ahead(series_from(source), question))
+    return asyncio.run(look_ahead(series, question))
 
 
 def known_from(
@@ -102,7 +109,8 @@ def picture(outlook: Outlook, form: str) -> str | bytes:
 def evaluate_forecasts(folder: Path, *, horizon: timedelta) -> tuple[Score, ...]:
     """How forecasts would have done on every series in the files under a folder.
 
-    Files that hold no series are passed over. Raises `BadInput` when none is long enough.
+    Files that hold no series are passed over. Raises `BadInput` when none is long enough, or
+    there is no such folder.
     """
     from opsmith.flows.predict import evaluate
 
@@ -110,9 +118,14 @@ def evaluate_forecasts(folder: Path, *, horizon: timedelta) -> tuple[Score, ...]
 
 
 def series_under(folder: Path) -> tuple[Series, ...]:
-    """The series of every readable file under a folder (or of one file), in order of paths."""
+    """The series of every readable file under a folder (or of one file), in order of paths.
+
+    Raises `BadInput` when there is no such folder, or no series in it.
+    """
     from opsmith.ingest.tables import read_series
 
+    if not folder.exists():
+        raise BadInput(f"{folder}: no such folder.", hint="Give a folder (or file) of history.")
     found: list[Series] = []
     for path in sorted(folder.rglob("*")) if folder.is_dir() else [folder]:
         if path.is_file():
@@ -121,6 +134,11 @@ def series_under(folder: Path) -> tuple[Series, ...]:
             except BadInput:
                 if path == folder:
                     raise
+    if not found:
+        raise BadInput(
+            f"{folder}: no file in it holds series.",
+            hint="Give CSV (time, value), Parquet or OpenMetrics files.",
+        )
     return tuple(found)
 
 
@@ -139,11 +157,14 @@ async def _from_server(source: Source) -> tuple[Series, ...]:
         return await fetch(metrics, source.query or "", now=now, history=source.history)
 
 
-def _from_file(path: Path, query: str | None) -> tuple[Series, ...]:
+def _from_file(path: Path, query: str | None, tell: Callable[[str], None]) -> tuple[Series, ...]:
     from opsmith.backends.metrics import selector
-    from opsmith.ingest.tables import read_series
+    from opsmith.ingest.tables import read_table
 
-    found = read_series(path)
+    table = read_table(path)
+    found = table.series
+    for missing in table.missing:
+        tell(missing.what)
     if query is None:
         return found
     labels = [{**dict(one.labels), "__name__": one.name} for one in found]

@@ -53,3 +53,25 @@ def test_a_gap_is_a_sample_without_a_number(line: str) -> None:
 def test_anything_else_is_refused(line: str) -> None:
     with pytest.raises(BadInput):
         read_line(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "counter"),
+    [
+        ('hits_total{code="200"},10,3', True),
+        ("queue_count,10,3", False),
+        ('{"series":"x","time":1,"value":2,"kind":"counter"}', True),
+        ('{"series":"hits_total","time":1,"value":2,"kind":"gauge"}', False),
+        ('{"series":"hits_total","time":1,"value":2}', True),
+    ],
+)
+def test_a_counter_is_told_by_its_name_or_by_word(line: str, counter: bool) -> None:  # noqa: FBT001
+    sample = read_line(line)
+
+    assert sample is not None
+    assert sample.counter is counter
+
+
+def test_a_kind_that_is_none_is_refused() -> None:
+    with pytest.raises(BadInput, match="no kind"):
+        read_line('{"time":1,"value":2,"kind":"summary"}')

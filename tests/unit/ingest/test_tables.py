@@ -149,3 +149,32 @@ def test_an_unreadable_number_is_a_gap(tmp_path: Path) -> None:
     (series,) = read_series(written(tmp_path / "t.csv", "time,value\n1,5\n2,oops\n3,6\n"))
 
     assert math.isnan(series.values[1])
+
+
+@pytest.mark.parametrize(
+    "clock",
+    ["to_timestamp(1700000000 + 60 * i)", "(1700000000 + 60 * i) * 1000"],
+)
+def test_a_wide_parquet_is_read_as_a_csv_is(tmp_path: Path, clock: str) -> None:
+    path = tmp_path / "w.parquet"
+    with duckdb.connect() as connection:
+        connection.sql(
+            f"SELECT {clock} AS time, i * 0.5 AS cpu, CASE WHEN i = 3 THEN NULL ELSE i END"  # noqa: S608
+            " AS jobs, 'a' AS host FROM range(5) AS r(i)"
+        ).write_parquet(str(path))
+
+    found = read_series(path)
+
+    assert [one.name for one in found] == ["cpu", "jobs"]
+    assert found[0].times_s.tolist() == [1_700_000_000 + 60 * n for n in range(5)]
+    assert found[0].values.tolist() == [0.0, 0.5, 1.0, 1.5, 2.0]
+    assert np.isnan(found[1].values[3])
+
+
+def test_a_parquet_without_times_says_how_to_name_them(tmp_path: Path) -> None:
+    path = tmp_path / "w.parquet"
+    with duckdb.connect() as connection:
+        connection.sql("SELECT i AS cpu FROM range(5) AS r(i)").write_parquet(str(path))
+
+    with pytest.raises(BadInput, match="no column of times"):
+        read_series(path)
