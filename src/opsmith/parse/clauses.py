@@ -135,6 +135,8 @@ def steps(text: str, tagger: Tagger) -> list[Step]:
 
 _NAME = pattern("<thing>|<alert>")
 _ACTION = phrase("clauses", "action")
+_BEFORE_ACTION = phrase("clauses", "before_action")
+_STILL_FAILING = phrase("clauses", "still_failing")
 _CONDITION_END = phrase("clauses", "condition_end")
 _NAME_THEN_VERB = phrase("clauses", "name_then_verb")
 _GERUND = phrase("clauses", "gerund")
@@ -151,7 +153,9 @@ def _conditions_split(found: list[Segment]) -> list[Segment]:
         start = end.end() if end else 1
         action = _ACTION.search(segment.text, start) if segment.has(*_CONDITIONAL) else None
         if action and (asked := guess(segment.text[action.start() :])) and asked.strong:
-            head, tail = segment.text[: action.start()], segment.text[action.start() :]
+            led = _BEFORE_ACTION.search(segment.text, start, action.start())
+            cut = led.start() if led else action.start()
+            head, tail = segment.text[:cut], segment.text[cut:]
             ready.append(replace(segment, text=head.strip(), guess=guess(head)))
             ready.append(Segment(text=tail.strip(), marks=("case",), guess=asked))
         else:
@@ -185,7 +189,11 @@ def _as_condition(found: list[Segment], place: int) -> Segment:
     waits = segment.text[:1] in {"等", "待"} and asked == "check_health"
     if waits and follows and follows.has("then"):
         return replace(segment, text=segment.text[1:], marks=(*segment.marks, "if"))
-    if not (follows and follows.has("so")) or segment.has("if", "unless", "else"):
+    if segment.has("if", "unless", "else"):
+        return segment
+    if follows and follows.has("so", "then") and place and _STILL_FAILING.search(segment.text):
+        return replace(segment, marks=(*segment.marks, "if"))
+    if not (follows and follows.has("so")):
         return segment
     says = any(compiled.search(segment.text) for compiled in joints().condition.values())
     bare = asked not in CHANGES
@@ -291,7 +299,7 @@ class _Weave:
         elif not asked.strong:
             shares = last is not None
         text = f"{self.lead} {segment.text}".strip()
-        if self.condition and asked.intent == "show_topology":
+        if self.condition and asked.intent == "show_topology" and not self._measured():
             # "if it went down, who would suffer": asked about, not waited for.
             text, self.condition = f"{text} , {self.condition}", ""
         return Step(
@@ -303,8 +311,14 @@ class _Weave:
             shares=shares,
         )
 
+    def _measured(self) -> bool:
+        """Whether the condition is one that a figure decides."""
+        return bool({"thr", "metric"} & self._kinds(self.condition))
+
     def _continues(self, segment: Segment, asked: Guess, last: Step) -> bool:
         """Whether a segment goes on with the step before instead of asking for something new."""
+        if segment.has("else"):
+            return False
         if not asked.strong and (last.guess.intent in CHANGES or asked.intent == "explain_alert"):
             return True
         if asked.intent != last.guess.intent:
@@ -313,7 +327,7 @@ class _Weave:
                 return any(step.guess.intent == asked.intent for step in self.made)
             return not asked.strong and last.guess.intent in _GATHERS
         kinds = self._kinds(segment.text)
-        bare = not kinds or not self._kinds(last.text)
+        bare = not kinds - _FIGURES or not self._kinds(last.text)
         # "search a for b, last 50 lines": more about the same search.
         bare = bare or (asked.intent == "search_logs" and kinds == {"num"})
         return bare or not asked.strong or asked.intent in _GATHERS
@@ -337,7 +351,10 @@ class _Weave:
 def _is_about(step: Step, last: Step) -> bool:
     """Whether the step before only states what this one asks about."""
     if step.guess.intent == "diagnose_incident":
-        return not last.guess.strong
+        odd = last.guess.intent == "detect_anomaly" and bool(_STATES.search(last.text))
+        return odd or not last.guess.strong
+    if step.guess.intent in CHANGES and step.mark in {"", "comma", "stop"}:
+        return not last.guess.strong and bool(_STATES.search(last.text))
     if step.guess.intent == "silence_alert":
         return last.guess.intent == "explain_alert" and not last.guess.strong
     if step.guess.intent == "detect_anomaly":
@@ -345,9 +362,13 @@ def _is_about(step: Step, last: Step) -> bool:
     return step.guess.intent == "explain_alert" and last.guess.stated
 
 
+# "its disk is nearly full, clean it": why, not what.
+_STATES = phrase("clauses", "states")
 # Intents that take in whatever follows without a verb of its own.
 _GATHERS = frozenset({"diagnose_incident", "create_report", "compare_config", "list_tasks"})
 _TIMES = {"win", "hor", "dur", "age", "clock"}
+# What says more about a task, and never what it is done to.
+_FIGURES = {"thr", "win", "hor", "clock", "age"}
 _LEADING_KINDS = frozenset({"svc", "host", "grp", "alert", "metric", "name"})
 _BY_STRENGTH = (
     "else",

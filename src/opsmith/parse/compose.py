@@ -53,11 +53,15 @@ class _Branch:
 class Composer:
     """Makes the tasks of one sentence.
 
-    mentioned: target slots spoken of in earlier turns, used when this sentence names none.
+    mentioned: target slots spoken of in earlier turns, nearest first, used when this sentence
+        names none.
     """
 
     def __init__(
-        self, tagger: Tagger, schemas: Mapping[str, TaskSchema], mentioned: Mapping[str, object]
+        self,
+        tagger: Tagger,
+        schemas: Mapping[str, TaskSchema],
+        mentioned: tuple[Mapping[str, object], ...],
     ) -> None:
         self.tagger = tagger
         self.schemas = schemas
@@ -113,7 +117,8 @@ class Composer:
         orphan = step.mark == "else" and self._branch is None
         if (step.condition and not checked) or orphan or _CHOICE.search(step.text):
             found.append("condition")
-        if intent == "rollback_release" and _STEPS_BACK.search(step.text):
+        steps_back = _STEPS_BACK.search(step.text) if intent == "rollback_release" else None
+        if steps_back and self.tagger.within(steps_back[0])[0].value != 1:
             found.append("revision")
         kinds = {span.kind for span in self.tagger.within(step.text)}
         if intent in _DONE_AT_ONCE and kinds & {"hor", "dur", "clock"}:
@@ -290,7 +295,7 @@ class Composer:
         if before is not None:
             return sources + [self._read(draft.intent, text) for text in after]
         later = [one.slots for one in self.drafts[place + 1 :]]
-        return [*sources, *later, self.mentioned]
+        return [*sources, *later, *self.mentioned]
 
     def _share_times(self, before: list[int], made: list[int], step: Step) -> None:
         """A time said once in a list holds for all of it, if it stands before or at the end."""

@@ -23,6 +23,7 @@ _AND_FOR = phrase("dialogue", "and_for")
 _IT = phrase("dialogue", "it")
 _YES = phrase("dialogue", "yes")
 _OFFER = phrase("dialogue", "offer")
+_SENTENCE_END = re.compile(r"[.!?。!?;;]\s+|[。!?;](?=\S)")
 _MEASURES = frozenset({"query_metric", "forecast_metric", "detect_anomaly"})
 _SWAPPED: tuple[tuple[str, str], ...] = (
     ("service", "svc"),
@@ -89,13 +90,22 @@ class FollowUp:
 
 def offer_in(text: str) -> str | None:
     """The action an assistant's question offers ("Shall I restart cart?"), else None."""
-    match = _OFFER.search(text.strip())
-    return match[1] if match and text.strip().endswith(("?", "？")) else None
+    said = text.strip()
+    if not said.endswith(("?", "？")):
+        return None
+    last = _SENTENCE_END.split(said.rstrip("?？"))[-1]
+    match = _OFFER.match(last)
+    return (match[1] if match else last).strip()
 
 
-def accepts(text: str) -> bool:
-    """Whether a turn only says yes."""
-    return bool(_YES.search(text))
+def accepts(text: str) -> str | None:
+    """What a turn says besides yes ("yes, in prod" -> "in prod"), None when it says no yes.
+
+    >>> accepts("yes, go ahead, in prod"), accepts("go ahead"), accepts("no")
+    ('in prod', '', None)
+    """
+    match = _YES.match(text)
+    return text[match.end() :].strip(" ,.!，。") if match else None
 
 
 def points_back(text: str) -> bool:

@@ -74,10 +74,14 @@ def may_ask_for_change(text: str) -> bool:
     """Whether a change verb in this clause would be a request."""
     if _NEGATED.search(text) and not _DOUBLE.search(text):
         return False
+    if _TALK.search(text):
+        return False
     return not _ASKING.search(text) or bool(_REQUEST.search(text))
 
 
 _DOUBLE = phrase("evidence", "double")
+# A change spoken of ("keeps restarting", "after the last rollback"): no "please" makes it a request.
+_TALK = phrase("evidence", "talk")
 
 
 def _points(intent: str, text: str) -> float:

@@ -164,13 +164,13 @@ _COMPOUND_WORD = pattern(
     "|".join(sorted(_COMPOUNDS))
     + r"|(?:re|pre|post|non|un|self|co|over|under|all|half|well|so|multi|cross|long|short|high|low"
     r"|real|double|power|kick|quick|right|left|hard|soft|one|two|three|four|five|six|ten|few)-[a-z]+"
-    r"|[a-z]+-(?:up|down|in|out|off|on|back|by|wide|based|level|hour|day|week|month|minute|related"
+    r"|[a-z]+-(?:over|up|down|in|out|off|on|back|by|wide|based|level|hour|day|week|month|minute|related"
     r"|friendly|sensitive|long|old|term|time|only|free|ish|and|or|the|of|to|checks?|starts?)"
 )
 _GROUP_TAIL = (
     r"(?: (?:host ?|server |node )?"
     r"(?:group|pool|tier|fleet|hosts|nodes|servers|machines|boxes|layer)"
-    r"\b| ?(?:主机|机器|节点|服务器)?(?:组|集群|层|这组|那组|主机|机器|节点|服务器|池))"
+    r"\b| ?(?:全|整个?|这个|那个|的?所有)?(?:主机|机器|节点|服务器)?(?:组|集群|层|这组|那组|主机|机器|节点|服务器|池))"
 )
 _TAIL = r"(?: ?(?:service|svc|microservice|deployment|application|服务|微服务|应用)(?![a-z]))?"
 

@@ -18,7 +18,10 @@ _NUMBER = pattern(
     rf"(?=(?:{_COUNTED}|pods?))"
     r"(?:个|台|名|位|大)?"
     rf"|(?<=前)({CHINESE})(?!个?(?:版|次|天|任))|(?<=[到至成为])({CHINESE})(?!\w|[\u4e00-\u9fff])"
-    rf"|(?<!one by )({ENGLISH})(?! (?:by|at|of (?:the|my|our)|\w+ at a time)\b)"
+    # "that one", "the one before" count nothing.
+    r"|(?!(?<=the )one\b)(?!(?<=that )one\b)(?!(?<=this )one\b)(?!(?<=which )one\b)"
+    r"(?!(?<=good )one\b)(?!(?<=old )one\b)(?!one (?:before|earlier|prior|we|that|which|after)\b)"
+    rf"(?<!one by )({ENGLISH})(?! (?:by|at|of (?:the|my|our)|\w+ at a time)\b)"
 )
 _ALONE = pattern(
     rf"^\W*({NUMBER})(?: ?(?:个|台|副本|实例|replicas?|pods?|instances?|吧|就行|好了|即可"

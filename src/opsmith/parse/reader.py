@@ -37,6 +37,7 @@ from opsmith.parse.spans import Tagger
 from opsmith.parse.spelling import mend
 from opsmith.parse.thresholds import tag_thresholds
 from opsmith.parse.times import tag_clocks, tag_durations, zone_of
+from opsmith.parse.voice import actively
 from opsmith.seams.intent import Intents
 
 _TARGET_KINDS = frozenset({"svc", "host", "grp", "ns", "name", "alert", "unknown"})
@@ -76,8 +77,11 @@ class SentenceReader:
             return refuse(RefusalKind.UNREADABLE, plain.fault)
         if not plain.text:
             return Clarify(question="What should opsmith do?", missing=("intent",))
-        if accepts(plain.text) and (offer := offer_in(normalise(state.said).text)):
-            return self._read(offer, replace(state, said=""))
+        more = accepts(plain.text)
+        if more is not None and (offer := offer_in(normalise(state.said).text)):
+            offered = self._read(f"{offer} {more}", replace(state, said=""))
+            if isinstance(offered, Understood):
+                return offered
         tagger = self.tagged(plain)
         if len(tagger.text) > _LONGEST_SAID:
             return refuse(RefusalKind.UNREADABLE, "it is too long for an instruction; say less")
@@ -95,7 +99,7 @@ class SentenceReader:
         tag_durations(tagger)
         tag_names(tagger, self._finder)
         tag_numbers(tagger)
-        tagger.text = _LOOSE_SPACE.sub("", tagger.text)
+        tagger.text = actively(_LOOSE_SPACE.sub("", tagger.text))
         return tagger
 
     def _decided(self, plain: Plain, tagger: Tagger, state: State) -> Reading:
@@ -139,9 +143,20 @@ class SentenceReader:
         mentioned: Mapping[str, object] = {}
         if state.fresh and (points_back(tagger.text) or state.age == 0):
             mentioned = state.mentioned
-        return Composer(tagger, self.schemas, mentioned).compose(
+        told = self._told(state) if points_back(tagger.text) else {}
+        return Composer(tagger, self.schemas, (mentioned, told)).compose(
             [step for step in found if step.guess.intent in self.schemas]
         )
+
+    def _told(self, state: State) -> dict[str, object]:
+        """The one target of each kind that the other side spoke of last."""
+        spans = self.tagged(normalise(state.said)).spans if state.said else []
+        found: dict[str, object] = {}
+        for slot, kind in (("service", "svc"), ("host", "host"), ("alert", "alert")):
+            values = {span.value for span in spans if span.kind == kind}
+            if len(values) == 1:
+                found[slot] = values.pop()
+        return found
 
     def _nothing(self, kinds: set[str], text: str) -> Reading:
         if kinds & _OPS_KINDS or _ABOUT_A_SYSTEM.search(text):

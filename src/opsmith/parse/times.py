@@ -30,7 +30,7 @@ _PIECE = rf"{_AMOUNT} ?-?(?:more )?(?:个半|个)? ?(?:{_UNIT})(?:半)?"
 _DURATION = pattern(
     rf"(?<![\w.:-])(?!50[0-4]s\b)(?:{_PIECE}(?: and a half\b)?(?:(?: ?,? ?and)? ?{_PIECE})?"
     r"|(?<!\w)half (?:an? )?(?:hour|day)\b|半个?(?:小时|钟头|天|月)|一刻钟|三刻钟"
-    rf"|\d+[dhms](?:\d+[hms])+(?!\w)|an? {_ALONE}|an hour and a half)"
+    rf"|\d+[dhms](?:\d+[hms])+(?!\w)|an? {_ALONE}|(?:(?:an?|one) )?(?:hour|day|week) and a half)"
 )
 _ONE_PIECE = pattern(rf"({_AMOUNT}) ?-?(?:more )?(个半|个)? ?({_UNIT})(半)?")
 
@@ -44,6 +44,7 @@ def seconds_of(words: str) -> float:
     text = re.sub(r"(?<=\d[dhms])(?=\d)", " ", words.lower())
     if "刻钟" in text:
         return 900.0 * (3 if text.startswith("三") else 1)
+    text = re.sub(r"^(?=(?:hour|day|week) and a half)", "an ", text)
     total, last = 0.0, 0.0
     for amount, half_after, unit, trailing_half in _ONE_PIECE.findall(text):
         last = _unit_seconds(unit)
@@ -102,9 +103,9 @@ def zone_of(text: str) -> str | None:
 _SINGLE = r"(?:\b(?:over|in|during|for|within|from|of|across|throughout) )?(?:\bthe )?\b"
 _SINGLE_LAST = pattern(
     rf"{_SINGLE}(?:last|past|previous|prior|preceding|trailing) ({_ALONE})"
-    r"(?:\W?s\b)?(?! of an hour)"
+    r"(?! and a half)(?:\W?s\b)?(?! of an hour)"
 )
-_SINGLE_NEXT = pattern(rf"{_SINGLE}(?:next|coming|following|upcoming) ({_ALONE})")
+_SINGLE_NEXT = pattern(rf"{_SINGLE}(?:next|coming|following|upcoming) ({_ALONE})(?! and a half)")
 _DAY_PART = "凌晨|清晨|早上|早晨|上午|中午|下午|傍晚|晚上|晚|夜里|半夜|今早|今晚"
 _ZONE = r"(?: ?(?:UTC|GMT)(?:[+-]\d{1,2}(?::\d\d)?)?| ?Z\b)?"
 _CLOCK = (

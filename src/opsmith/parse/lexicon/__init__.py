@@ -170,6 +170,12 @@ def short_forms() -> Mapping[str, str]:
 
 
 @cache
+def participles() -> Mapping[str, str]:
+    """What is asked to be done -> the verb."""
+    return cast("Mapping[str, str]", tomllib.loads(_text("participles.toml")))
+
+
+@cache
 def command_words() -> CommandWords:
     """The programs of `commands.toml`."""
     table = cast("_CommandTable", tomllib.loads(_text("commands.toml")))

@@ -1,0 +1,31 @@
+"""Voice: "get cart restarted" is "restart cart"; a change that is over is left as it stands."""
+
+from __future__ import annotations
+
+import re
+
+from opsmith.parse.lexicon import participles, phrase
+
+
+def actively(text: str) -> str:
+    """Put the participle of what is asked to be done into the active voice.
+
+    >>> actively("please get cart restarted"), actively("was cart restarted")
+    ('please get cart restart', 'was cart restarted')
+    >>> actively("once cart has been restarted, check it")
+    'after restart cart, check it'
+    """
+    active = _ASKED_DONE.sub(lambda match: match[1] + participles()[match[2].lower()], text)
+    return _WAITED_FOR.sub(lambda match: f"after {participles()[match[2].lower()]} {match[1]}", active)
+
+
+_LEAD = phrase("voice", "asked_done").pattern
+_PARTICIPLE = "|".join(sorted(participles(), key=len, reverse=True))
+_ASKED_DONE = re.compile(
+    rf"(?<![\w-])((?:{_LEAD}))({_PARTICIPLE})\b", re.IGNORECASE | re.ASCII
+)
+_WAITED_FOR = re.compile(
+    rf"\b(?:{phrase('voice', 'waited_for').pattern}) ((?:[^\s.?!,;]+ ){{1,7}}?)(?:{phrase('voice', 'is_done').pattern}) "
+    rf"({_PARTICIPLE})\b",
+    re.IGNORECASE | re.ASCII,
+)
