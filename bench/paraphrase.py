@@ -197,7 +197,7 @@ def refused(one: dict) -> dict:
 
 def low(intent: str, one: dict) -> bool:
     """Whether a change is read as something that only looks."""
-    change = builtin_schemas()[intent].risk.value != "read"
+    change = builtin_schemas()[intent].risk.value != "read" and intent != "run_command_on_hosts"
     return change and one["outcome"] == "execute" and one["risk"] == "read"
 
 

@@ -353,10 +353,10 @@ def _is_about(step: Step, last: Step) -> bool:
     if step.guess.intent == "diagnose_incident":
         odd = last.guess.intent == "detect_anomaly" and bool(_STATES.search(last.text))
         return odd or not last.guess.strong
+    if step.guess.intent == "silence_alert" and last.guess.intent == "explain_alert":
+        return not last.guess.strong
     if step.guess.intent in CHANGES and step.mark in {"", "comma", "stop"}:
         return not last.guess.strong and bool(_STATES.search(last.text))
-    if step.guess.intent == "silence_alert":
-        return last.guess.intent == "explain_alert" and not last.guess.strong
     if step.guess.intent == "detect_anomaly":
         return last.guess.intent == "query_metric" and not (last.guess.strong or last.mark)
     return step.guess.intent == "explain_alert" and last.guess.stated

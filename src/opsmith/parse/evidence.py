@@ -70,6 +70,13 @@ def guess(text: str) -> Guess | None:
     return Guess(intent=intent, points=best, rival=rival)
 
 
+def changes_asked(text: str) -> frozenset[str]:
+    """Every change that a tagged clause asks for, also where it asks for something else more."""
+    if not may_ask_for_change(text):
+        return frozenset()
+    return frozenset(intent for intent in CHANGES if _points(intent, text) >= STRONG)
+
+
 def may_ask_for_change(text: str) -> bool:
     """Whether a change verb in this clause would be a request."""
     if _NEGATED.search(text) and not _DOUBLE.search(text):

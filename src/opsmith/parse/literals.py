@@ -6,7 +6,7 @@ import re
 
 from opsmith.parse.commands import starts_command
 from opsmith.parse.lexicon import phrase
-from opsmith.parse.spans import Found, Tagger
+from opsmith.parse.spans import Found, Tagger, pattern
 
 # An opening mark stands where a word may begin, a closing one where it may end, so that the
 # apostrophes of "it's" and "users' logs" are none.
@@ -23,6 +23,8 @@ _RUN_BEFORE = phrase("literals", "run_before")
 _NEXT_COMMAND = phrase("literals", "next_command")
 _SEARCHED_BEFORE = phrase("literals", "searched_before")
 _SAID = phrase("literals", "said")
+_TOLD = phrase("literals", "told")
+_A_QUOTE = pattern("<quote>")
 _TYPED = phrase("literals", "typed")
 _TYPED_CHINESE = phrase("literals", "typed_chinese")
 
@@ -37,6 +39,22 @@ def tag_literals(tagger: Tagger) -> None:
     tagger.tag(_SAID, _read_said)
     tagger.tag(_TYPED, _read_command)
     tagger.tag(_TYPED_CHINESE, _read_command)
+
+
+def tag_bare_commands(tagger: Tagger) -> None:
+    """Take a quoted command as one to run where the text names hosts and asks for nothing else.
+
+    "web-01: `uptime`", "what does `df -h` say on web-01". What is told or searched for stays data.
+    """
+    named = any(span.kind in {"host", "grp"} for span in tagger.spans)
+    if named and not _TOLD.search(tagger.text):
+        tagger.tag(_A_QUOTE, lambda match: _as_command(tagger, match[0]))
+
+
+def _as_command(tagger: Tagger, tag: str) -> Found | None:
+    words = str(tagger.span(tag).value)
+    first = words.split()[0] if words else ""
+    return Found(kind="cmd", value=words) if starts_command(first) else None
 
 
 def _unquoted(tagger: Tagger, match: re.Match[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
+from bisect import bisect_right
 from dataclasses import dataclass
 
 # A long paragraph; an instruction is a sentence or two, and every later step is bounded by it.
@@ -36,6 +38,7 @@ class Plain:
     hidden: characters were taken out that a reader cannot see.
     folded: letters of another alphabet were replaced by the Latin ones they imitate.
     chinese: the text holds Han characters.
+    typed: the text without its hidden characters, otherwise as it came.
     fault: why the text cannot be read at all, else None.
     """
 
@@ -44,6 +47,21 @@ class Plain:
     folded: bool = False
     chinese: bool = False
     fault: str | None = None
+    typed: str = ""
+
+    def verbatim(self, words: str) -> str:
+        """What was typed where the plain text has `words`; `words` when that cannot be told.
+
+        >>> normalise("找“超时，重试”").verbatim("超时,重试")
+        '超时，重试'
+        """
+        folded = [unicodedata.normalize("NFKC", letter) for letter in self.typed]
+        start = "".join(folded).find(words)
+        if start < 0 or words in self.typed:
+            return words
+        ends = list(itertools.accumulate(map(len, folded), initial=0))
+        first, last = bisect_right(ends, start) - 1, bisect_right(ends, start + len(words) - 1)
+        return self.typed[first:last]
 
 
 def normalise(text: str) -> Plain:
@@ -69,6 +87,7 @@ def normalise(text: str) -> Plain:
         hidden=_hides_in_words(text),
         folded=unmasked != plain,
         chinese=bool(_HAN.search(unmasked)),
+        typed=shown,
     )
 
 

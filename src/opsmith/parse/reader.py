@@ -17,15 +17,15 @@ from opsmith.nouns.task import (
     Understood,
 )
 from opsmith.parse.catalogue import Catalogue
-from opsmith.parse.clauses import Step, steps
+from opsmith.parse.clauses import Step, segments, steps
 from opsmith.parse.commands import risk_of
 from opsmith.parse.compose import Composer
 from opsmith.parse.dialogue import State, accepts, follow_up, offer_in, points_back
 from opsmith.parse.draft import Draft
-from opsmith.parse.evidence import CHANGES, Guess, guess
+from opsmith.parse.evidence import CHANGES, Guess, changes_asked, guess
 from opsmith.parse.gate import elsewhere, refuse, refused_tasks, refused_words
 from opsmith.parse.lexicon import phrase
-from opsmith.parse.literals import tag_literals
+from opsmith.parse.literals import tag_bare_commands, tag_literals
 from opsmith.parse.names import NameFinder, tag_names, tag_stems
 from opsmith.parse.normalise import Plain, normalise
 from opsmith.parse.numbers import tag_numbers
@@ -104,6 +104,9 @@ class SentenceReader:
 
     def _decided(self, plain: Plain, tagger: Tagger, state: State) -> Reading:
         asked = guess(tagger.text)
+        if asked is None or not asked.strong:
+            tag_bare_commands(tagger)
+            asked = guess(tagger.text)
         if asked and asked.strong and not {s.kind for s in tagger.spans} & _TARGET_KINDS:
             tag_stems(tagger, self._finder)
         kinds = {span.kind for span in tagger.spans}
@@ -123,7 +126,7 @@ class SentenceReader:
             if second and second.elsewhere:
                 return refuse(RefusalKind.OUT_OF_SCOPE, second.decision.why)
             if second and second.change:
-                return _is_it(second, chinese=plain.chinese)
+                return _is_it(second.change, second.decision, chinese=plain.chinese)
             found, decision = (
                 (list(second.steps), second.decision) if second else (found, decision)
             )
@@ -132,6 +135,8 @@ class SentenceReader:
             return refusal
         if not drafts:
             return self._nothing(kinds, tagger.text)
+        if unheard := _unheard(tagger.text, drafts):
+            return _is_it(unheard, decision, chinese=plain.chinese)
         return self._checked(drafts, plain, decision)
 
     def _second(self, found: list[Step], tagger: Tagger, *, named: bool) -> SecondOpinion | None:
@@ -168,6 +173,9 @@ class SentenceReader:
         return refuse(RefusalKind.OUT_OF_SCOPE, "no word of it asks for one of opsmith's tasks")
 
     def _checked(self, drafts: list[Draft], plain: Plain, decision: Decision) -> Reading:
+        for draft in drafts:
+            if isinstance(sought := draft.slots.get("keyword"), str):
+                draft.slots["keyword"] = plain.verbatim(sought)
         tasks = tuple(self._task(draft) for draft in drafts)
         missing: dict[str, None] = {}
         for draft in drafts:
@@ -210,11 +218,21 @@ _LOOSE_SPACE = re.compile(
 _ABOUT_A_SYSTEM = phrase("reader", "about_a_system")
 
 
-def _is_it(second: SecondOpinion, *, chinese: bool) -> Clarify:
-    """Ask back about a change that only the model sees."""
-    words = second.change.replace("_", " ")
+def _unheard(text: str, drafts: list[Draft]) -> str:
+    """A change that a clause asks for and no task makes: never dropped without a word."""
+    made = {draft.intent for draft in drafts}
+    for segment in segments(text):
+        asked = changes_asked(segment.text)
+        if asked and not asked & made:
+            return min(asked)
+    return ""
+
+
+def _is_it(change: str, decision: Decision, *, chinese: bool) -> Clarify:
+    """Ask back about a change that only the model sees, or that only a side clause asks for."""
+    words = change.replace("_", " ")
     question = (f"Is this to {words}? Say so in other words.", f"是要 {words} 吗?请换个说法。")
-    return Clarify(question=question[chinese], missing=("intent",), decisions=(second.decision,))
+    return Clarify(question=question[chinese], missing=("intent",), decisions=(decision,))
 
 
 def _strongest(found: list[Step], whole: Guess | None) -> Guess | None:

@@ -74,8 +74,6 @@ def _host(words: Words, _tagger: Tagger) -> SlotValue | None:
 
 
 def _window(words: Words, _tagger: Tagger) -> SlotValue | None:
-    if words.intent == "list_tasks" and words.first("win") == "now":
-        return None
     if words.intent == "forecast_metric" or words.first("clock"):
         return words.first("win") if words.first("win") != "now" else None
     if words.intent == "create_report" and words.first("win") == "now":
