@@ -299,7 +299,8 @@ class _Weave:
         elif not asked.strong:
             shares = last is not None
         text = f"{self.lead} {segment.text}".strip()
-        if self.condition and asked.intent == "show_topology" and not self._measured():
+        asks_about = asked.intent == "show_topology" and not self._kinds(text) & _LEADING_KINDS
+        if self.condition and asks_about and not self._measured():
             # "if it went down, who would suffer": asked about, not waited for.
             text, self.condition = f"{text} , {self.condition}", ""
         return Step(

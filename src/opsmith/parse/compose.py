@@ -146,6 +146,10 @@ class Composer:
             finding = COMPLEMENT.get(self._branch.finding or "")
             self._branch = _Branch(source=self._branch.source, finding=finding)
             self._needs = {self._branch.source}
+        elif step.mark == "else" and self.drafts and self.drafts[-1].intent in CHANGES:
+            # "restart it, or else roll back": what else there is to do when it did not help.
+            self._branch = _Branch(source=len(self.drafts) - 1, finding="failure")
+            self._needs = {self._branch.source}
         elif step.mark != "and":
             self._branch = None
             self._needs = set() if step.mark == "stop" else set(self._base)
