@@ -83,6 +83,7 @@ def tag_durations(tagger: Tagger) -> None:
 
 def tag_clocks(tagger: Tagger) -> None:
     """Tag clock times and ranges: value (start,) or (start, end), each HH:MM, "" for open."""
+    tagger.tag(_HOURS, _read_hours)
     tagger.tag(_RANGE, _read_range)
     tagger.tag(_POINT, _read_point)
 
@@ -119,6 +120,11 @@ _RANGE = pattern(
     rf" ?(?:-|~|–|—|to|until|till|and|through|到|至) ?({_CLOCK}){_ZONE}(?![\w:])"
     r"(?:之间|期间|间|这段时间)?"
 )
+# "between 9 and 11 this morning": bare hours, where the part of the day says that they are.
+_HOURS = pattern(
+    r"\b(?:between|from) (\d{1,2}) (?:and|to|until|till) (\d{1,2})"
+    r"(?: o\W?clock)?(?=,? (?:(?:this|yesterday|in the) )?(morning|afternoon|evening|tonight)\b)"
+)
 _POINT = pattern(
     r"(\b(?:since|after|from|until|till|before|by|at|around|about|near|circa) "
     r"|从|自|截至|到|大约|大概|在)?"
@@ -147,6 +153,12 @@ def _role(tagger: Tagger, kind: str) -> Reader:
         return Found(kind=kind, value=tagger.span(tag).value)
 
     return read
+
+
+def _read_hours(match: re.Match[str]) -> Found | None:
+    half = "am" if match[3].lower() == "morning" else "pm"
+    start, end = (clock_of(f"{hour} {half}") for hour in (match[1], match[2]))
+    return Found(kind="clock", value=(start, end)) if start and end else None
 
 
 def _read_range(match: re.Match[str]) -> Found | None:
