@@ -1,6 +1,7 @@
-"""Find holes in reading: sentences of a grammar whose tasks are known, and changes that must not matter.
+"""Find holes in reading: sentences of a grammar whose tasks are known.
 
-    python bench/paraphrase.py [--each N] [--seed S] [--errors N] [--intent NAME] [--lessons OUT.jsonl]
+    python bench/paraphrase.py [--each N] [--seed S] [--errors N] [--intent NAME]
+        [--lessons OUT.jsonl] [--rules-only]
 
 Every way of asking in parse_sets/paraphrases.txt is filled with N draws of names, times and
 numbers. `read right` is the share of them whose one task and slots come out; `steady` the share
@@ -77,13 +78,15 @@ COURTESIES = {
     "en": ["{}", "please {}", "hey, {}", "{} thanks", "could you {}", "{}, quickly"],
     "zh": ["{}", "麻烦{}", "帮我{}", "{}，谢谢", "请{}", "那个,{}"],
 }
-ASKS = re.compile(r"^(?:what|who|where|when|why|how|which|is|are|was|did|does|do|has|will|can|could)\b|\?")
+ASKS = re.compile(
+    r"^(?:what|who|where|when|why|how|which|is|are|was|did|does|do|has|will|can|could)\b|\?"
+)
 
 
 def main() -> None:
     """Fill, read, and print."""
     args = arguments()
-    rng = random.Random(args.seed)
+    rng = random.Random(args.seed)  # noqa: S311 - draws sentences, no secrets
     ways = [line for line in lines() if args.intent in ("", line[0])]
     inventory = args.inventory or HERE / "inventory.json"
     model = None if args.rules_only else opinions(SHIPPED)
@@ -152,12 +155,8 @@ def filled(intent: str, language: str, sentence: str, extra: str, rng: random.Ra
 
     text = re.sub(r"\{(\w+)\}", value, sentence)
     for name, _, told in (part.partition("=") for part in extra.split()):
-        told = re.sub(r"\{(\w+)\}", lambda m: drawn[m[1]], told)
-        slots[name] = (
-            told.split(",") if name == "targets"
-            else int(told) if re.fullmatch(r"-?\d+", told)
-            else True if told == "True" else told
-        )  # fmt: skip
+        said = re.sub(r"\{(\w+)\}", lambda m: drawn[m[1]], told)
+        slots[name] = read_extra(name, said)
     polite = COURTESIES[language] if zh or not ASKS.search(sentence) else ["{}"]
     text = rng.choice(polite).format(text)
     optional = ["symptom"] + [n for n in ("window",) if "{now}" in sentence]
@@ -165,6 +164,15 @@ def filled(intent: str, language: str, sentence: str, extra: str, rng: random.Ra
     if "{now}" in sentence:
         slots["window"] = "now"
     return {"text": text, "lang": language, "outcome": "execute", "tasks": [task], "risk": "read"}
+
+
+def read_extra(name: str, said: str) -> object:
+    """The value of a slot as the file of sentences writes it."""
+    if name == "targets":
+        return said.split(",")
+    if re.fullmatch(r"-?\d+", said):
+        return int(said)
+    return True if said == "True" else said
 
 
 def draw(blank: str, sentence: str, *, zh: bool, rng: random.Random) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
-from opsmith.parse.evidence import CHANGES, Guess, guess
+from opsmith.parse.evidence import CHANGES, Guess, guess, may_ask_for_change
 from opsmith.parse.lexicon import STRONG, joints, phrase
 from opsmith.parse.spans import Tagger, pattern
 
@@ -134,6 +134,9 @@ def steps(text: str, tagger: Tagger) -> list[Step]:
 
 
 _NAME = pattern("<thing>|<alert>")
+_ONLY_NAMES = pattern(
+    r"\W*(?:(?:on|for|at|in|the|same|also|to|对|给|在|把)\W*)*(?:(?:<thing>|<alert>)(?:\W|and|和|与|、|上的?|的)*)+"
+)
 _ACTION = phrase("clauses", "action")
 _BEFORE_ACTION = phrase("clauses", "before_action")
 _STILL_FAILING = phrase("clauses", "still_failing")
@@ -183,25 +186,31 @@ def _as_condition(found: list[Segment], place: int) -> Segment:
     """In Chinese 就 alone makes what stands before it a condition: "不健康就重启"."""
     segment = found[place]
     follows = found[place + 1] if place + 1 < len(found) else None
-    if follows and follows.has("case"):
-        return replace(segment, marks=(*segment.marks, "if"))
-    asked = segment.guess.intent if segment.guess else None
-    waits = segment.text[:1] in {"等", "待"} and asked == "check_health"
-    if waits and follows and follows.has("then"):
+    if follows is None:
+        return segment
+    waits = segment.text[:1] in {"等", "待"} and _asks(segment, "check_health")
+    if waits and follows.has("then"):
         return replace(segment, text=segment.text[1:], marks=(*segment.marks, "if"))
-    if segment.has("if", "unless", "else"):
-        return segment
-    if follows and follows.has("so", "then") and place and _STILL_FAILING.search(segment.text):
-        return replace(segment, marks=(*segment.marks, "if"))
-    if not (follows and follows.has("so")):
-        return segment
-    says = any(compiled.search(segment.text) for compiled in joints().condition.values())
-    bare = asked not in CHANGES
-    bare = bare or bool(joints().condition["failure"].search(segment.text))
-    threshold = bool(_CONDITION_END.search(segment.text))
-    if (says or threshold) and bare and follows.guess is not None:
+    failed = bool(place) and follows.has("so", "then") and _STILL_FAILING.search(segment.text)
+    plain = not segment.has("if", "unless", "else")
+    if follows.has("case") or (plain and (failed or _before_so(segment, follows))):
         return replace(segment, marks=(*segment.marks, "if"))
     return segment
+
+
+def _before_so(segment: Segment, follows: Segment) -> bool:
+    """Whether a clause before 就 says what must be found, not what to do."""
+    if not follows.has("so") or follows.guess is None:
+        return False
+    says = any(compiled.search(segment.text) for compiled in joints().condition.values())
+    change = segment.guess is not None and segment.guess.intent in CHANGES
+    failure = joints().condition["failure"].search(segment.text)
+    threshold = _CONDITION_END.search(segment.text)
+    return bool(says or threshold) and (not change or bool(failure))
+
+
+def _asks(segment: Segment, intent: str) -> bool:
+    return segment.guess is not None and segment.guess.intent == intent
 
 
 def _joined(found: list[Segment], tagger: Tagger) -> list[Step]:
@@ -321,7 +330,7 @@ class _Weave:
         if segment.has("else"):
             return False
         if not asked.strong and (last.guess.intent in CHANGES or asked.intent == "explain_alert"):
-            return True
+            return not segment.has("then", "before_next")
         if asked.intent != last.guess.intent:
             if asked.intent in CHANGES and not self._kinds(segment.text):
                 # "... restart it ...; after the restart": spoken of again, not asked for twice.
@@ -337,9 +346,11 @@ class _Weave:
         """`scale a to 3 and b to 5`: no verb, but the kinds of names and numbers of the last."""
         kinds, before = self._kinds(segment.text) - _TIMES, self._kinds(last.text) - _TIMES
         verbless = segment.guess is None or not segment.guess.strong
+        # "restart a, then b": one name is enough where it is said to come next.
+        enough = 0 if segment.has("then") and _ONLY_NAMES.fullmatch(segment.text) else 1
         return (
             verbless
-            and len(kinds) > 1
+            and len(kinds) > enough
             and kinds <= before
             and bool(kinds & _LEADING_KINDS)
             and last.guess.intent != "compare_config"
@@ -357,7 +368,8 @@ def _is_about(step: Step, last: Step) -> bool:
     if step.guess.intent == "silence_alert" and last.guess.intent == "explain_alert":
         return not last.guess.strong
     if step.guess.intent in CHANGES and step.mark in {"", "comma", "stop"}:
-        return not last.guess.strong and bool(_STATES.search(last.text))
+        states = bool(_STATES.search(last.text)) and may_ask_for_change(last.text)
+        return states and not last.guess.strong and not step.condition
     if step.guess.intent == "detect_anomaly":
         return last.guess.intent == "query_metric" and not (last.guess.strong or last.mark)
     return step.guess.intent == "explain_alert" and last.guess.stated

@@ -33,6 +33,8 @@ _ONE_SUBJECT = frozenset(
 _ONE_AFTER_THE_OTHER = frozenset(
     {("drain_node", "run_command_on_hosts"), ("diagnose_incident", "create_report")}
 )
+# What these find is for a person to judge: no change waits for it unasked.
+_UNMEASURED = frozenset({"compare_config", "search_logs"})
 # Changes whose words can give no time but that of doing them.
 _DONE_AT_ONCE = CHANGES - {"rollback_release", "silence_alert", "clean_logs"}
 _KINDS = {
@@ -80,6 +82,8 @@ class Composer:
             made = self._add(step, steps[place + 1 :])
             if step.shares and last:
                 self._share_times(last, made, step)
+                if step.mark == "then":
+                    self._share_manner(last, made)
             last = made
         self._recent = []
         for draft in self.drafts:
@@ -173,7 +177,11 @@ class Composer:
     def _meet(self, step: Step, later: list[Step]) -> Finding | None:
         """Turn the condition of a step into a task to wait for and what it must have found."""
         finding = finding_of(step.condition, self.tagger, self.drafts)
-        if finding is None:
+        told = finding and not finding.check and self.drafts[finding.source].intent in _UNMEASURED
+        if finding is None or (told and step.guess.intent in CHANGES):
+            if self.drafts and step.guess.intent not in CHANGES:
+                # What only looks may wait for a finding that no word of ours names.
+                self._needs = {len(self.drafts) - 1}
             return None
         source = finding.source
         if finding.check:
@@ -311,6 +319,13 @@ class Composer:
                 self._give(made, name, first[name])
             elif name in own and at_end and not first.keys() & {"window", "start"}:
                 self._give(before, name, own[name])
+
+    def _share_manner(self, before: list[int], made: list[int]) -> None:
+        """Say once how it is done: "clean logs older than 7 days on a, then on b"."""
+        first = self.drafts[before[0]].slots
+        for name in first.keys() - {*TARGETS, "alert", "metric", "window", "start", "end"}:
+            for place in made:
+                self.drafts[place].slots.setdefault(name, first[name])
 
     def _give(self, places: list[int], name: str, value: object) -> None:
         for place in places:

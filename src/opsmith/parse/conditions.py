@@ -32,6 +32,8 @@ _READINGS: dict[str, tuple[tuple[str, str | None], ...]] = {
     "check_health": (("unhealthy", "unhealthy"), ("healthy", "healthy"), ("failure", "unhealthy")),
     "query_metric": (("low", "no_breach"), ("high", "breach")),
     "forecast_metric": (("low", "no_breach"), ("high", "breach")),
+    "compare_config": (("differs", "breach"),),
+    "search_logs": (("found", "breach"),),
 }
 
 

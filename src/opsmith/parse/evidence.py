@@ -87,7 +87,7 @@ def may_ask_for_change(text: str) -> bool:
 
 
 _DOUBLE = phrase("evidence", "double")
-# A change spoken of ("keeps restarting", "after the last rollback"): no "please" makes it a request.
+# A change spoken of ("keeps restarting", "since the rollback"): no "please" makes it a request.
 _TALK = phrase("evidence", "talk")
 
 

@@ -53,7 +53,7 @@ def tag_bare_commands(tagger: Tagger) -> None:
 
 def _as_command(tagger: Tagger, tag: str) -> Found | None:
     words = str(tagger.span(tag).value)
-    first = words.split()[0] if words else ""
+    first = words.split(maxsplit=1)[0] if words else ""
     return Found(kind="cmd", value=words) if starts_command(first) else None
 
 

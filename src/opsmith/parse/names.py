@@ -170,7 +170,8 @@ _COMPOUND_WORD = pattern(
 _GROUP_TAIL = (
     r"(?: (?:host ?|server |node )?"
     r"(?:group|pool|tier|fleet|hosts|nodes|servers|machines|boxes|layer)"
-    r"\b| ?(?:全|整个?|这个|那个|的?所有)?(?:主机|机器|节点|服务器)?(?:组|集群|层|这组|那组|主机|机器|节点|服务器|池))"
+    r"\b| ?(?:全|整个?|这个|那个|的?所有)?(?:主机|机器|节点|服务器)?"
+    r"(?:组|集群|层|这组|那组|主机|机器|节点|服务器|池))"
 )
 _TAIL = r"(?: ?(?:service|svc|microservice|deployment|application|服务|微服务|应用)(?![a-z]))?"
 

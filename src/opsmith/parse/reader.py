@@ -103,17 +103,11 @@ class SentenceReader:
         return tagger
 
     def _decided(self, plain: Plain, tagger: Tagger, state: State) -> Reading:
-        asked = guess(tagger.text)
-        if asked is None or not asked.strong:
-            tag_bare_commands(tagger)
-            asked = guess(tagger.text)
-        if asked and asked.strong and not {s.kind for s in tagger.spans} & _TARGET_KINDS:
-            tag_stems(tagger, self._finder)
+        asked = self._asked(tagger)
         kinds = {span.kind for span in tagger.spans}
         if refusal := elsewhere(tagger.text, asked, named=bool(kinds & _TARGET_KINDS)):
             return refusal
         found = steps(tagger.text, tagger)
-        decision = Decision(by=DecidedBy.RULES, why="the words of the sentence")
         again = follow_up(tagger, _strongest(found, asked), state, self.schemas)
         if again is not None:
             drafts = [
@@ -121,20 +115,34 @@ class SentenceReader:
                 for intent, slots, needs in again.tasks
             ]
             decision = Decision(by=DecidedBy.DIALOGUE, why=again.why)
-        else:
-            second = self._second(found, tagger, named=bool(kinds & _OPS_KINDS))
-            if second and second.elsewhere:
-                return refuse(RefusalKind.OUT_OF_SCOPE, second.decision.why)
-            if second and second.change:
-                return _is_it(second.change, second.decision, chinese=plain.chinese)
-            found, decision = (
-                (list(second.steps), second.decision) if second else (found, decision)
-            )
-            drafts = self._composed(found, tagger, state)
+            return self._judged(drafts, plain, tagger, decision)
+        second = self._second(found, tagger, named=bool(kinds & _OPS_KINDS))
+        if second and second.elsewhere:
+            return refuse(RefusalKind.OUT_OF_SCOPE, second.decision.why)
+        if second and second.change:
+            return _is_it(second.change, second.decision, chinese=plain.chinese)
+        decision = Decision(by=DecidedBy.RULES, why="the words of the sentence")
+        if second:
+            found, decision = list(second.steps), second.decision
+        return self._judged(self._composed(found, tagger, state), plain, tagger, decision)
+
+    def _asked(self, tagger: Tagger) -> Guess | None:
+        """What the whole text asks for, once what only then can be a name or a command is one."""
+        asked = guess(tagger.text)
+        if asked is None or not asked.strong:
+            tag_bare_commands(tagger)
+            asked = guess(tagger.text)
+        if asked and asked.strong and not {s.kind for s in tagger.spans} & _TARGET_KINDS:
+            tag_stems(tagger, self._finder)
+        return asked
+
+    def _judged(
+        self, drafts: list[Draft], plain: Plain, tagger: Tagger, decision: Decision
+    ) -> Reading:
         if refusal := refused_tasks(drafts, plain, tagger):
             return refusal
         if not drafts:
-            return self._nothing(kinds, tagger.text)
+            return self._nothing({span.kind for span in tagger.spans}, tagger.text)
         if unheard := _unheard(tagger.text, drafts):
             return _is_it(unheard, decision, chinese=plain.chinese)
         return self._checked(drafts, plain, decision)

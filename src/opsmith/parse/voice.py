@@ -16,16 +16,17 @@ def actively(text: str) -> str:
     'after restart cart, check it'
     """
     active = _ASKED_DONE.sub(lambda match: match[1] + participles()[match[2].lower()], text)
-    return _WAITED_FOR.sub(lambda match: f"after {participles()[match[2].lower()]} {match[1]}", active)
+    return _WAITED_FOR.sub(
+        lambda match: f"after {participles()[match[2].lower()]} {match[1]}", active
+    )
 
 
 _LEAD = phrase("voice", "asked_done").pattern
+_SOON_AS = phrase("voice", "waited_for").pattern
+_IS_DONE = phrase("voice", "is_done").pattern
 _PARTICIPLE = "|".join(sorted(participles(), key=len, reverse=True))
-_ASKED_DONE = re.compile(
-    rf"(?<![\w-])((?:{_LEAD}))({_PARTICIPLE})\b", re.IGNORECASE | re.ASCII
-)
+_FLAGS = re.IGNORECASE | re.ASCII
+_ASKED_DONE = re.compile(rf"(?<![\w-])((?:{_LEAD}))({_PARTICIPLE})\b", _FLAGS)
 _WAITED_FOR = re.compile(
-    rf"\b(?:{phrase('voice', 'waited_for').pattern}) ((?:[^\s.?!,;]+ ){{1,7}}?)(?:{phrase('voice', 'is_done').pattern}) "
-    rf"({_PARTICIPLE})\b",
-    re.IGNORECASE | re.ASCII,
+    rf"\b(?:{_SOON_AS}) ((?:[^\s.?!,;]+ ){{1,7}}?)(?:{_IS_DONE}) ({_PARTICIPLE})\b", _FLAGS
 )
