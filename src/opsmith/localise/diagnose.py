@@ -16,7 +16,7 @@ from opsmith.localise.failures import failures
 from opsmith.localise.features import feature_table
 from opsmith.localise.findings import Findings
 from opsmith.localise.gaps import gaps
-from opsmith.localise.held import without_held
+from opsmith.localise.held import with_holders
 from opsmith.localise.kinds import kind_of
 from opsmith.localise.novelty import new_pairs
 from opsmith.localise.path import find_path
@@ -88,7 +88,7 @@ def localise(
 
 def measure(scene: Scene, base_rates: BaseRates = NO_RATES) -> tuple[Findings, ...]:
     """What every channel finds."""
-    measured = without_held([channel(scene) for channel in CHANNELS])
+    measured = with_holders([channel(scene) for channel in CHANNELS])
     return (*measured, alert_findings(scene.recording, base_rates))
 
 

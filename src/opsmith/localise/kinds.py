@@ -67,7 +67,7 @@ def edge_kind(signs: Signs) -> CauseKind:
     """An edge is stormed by its caller, slow or cut."""
     if signs.repeats > 0.0:
         return CauseKind.RETRY_STORM
-    if max(signs.edge_failing, signs.failing) > signs.slow_edges:
+    if signs.edge_failing > signs.slow_edges:
         return CauseKind.NETWORK_RESETS
     return CauseKind.DEPENDENCY_SLOW if signs.slow_edges > 0.0 else CauseKind.UNKNOWN
 

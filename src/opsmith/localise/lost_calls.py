@@ -29,13 +29,42 @@ def begun(traces: Traces) -> tuple[tuple[Entity, ...], Rows, Mask]:
 
     A failed span without a failed child is where a failure began. A client span among them lost
     its call; one that the caller's own pool refused, or the caller gave up, is no call here.
+    A call that ran out of time began with the last call that was waited for then.
     """
-    failed = traces.spans.failed
-    failed_below = np.bincount(traces.parent[failed & (traces.parent >= 0)], minlength=len(failed))
+    spans = traces.spans
     names, called = called_by(traces)
-    began: Mask = failed & (failed_below == 0)
     callee = np.where(refused(traces) | given_up(traces), -1, called)
+    late = late_spans(traces, spans.failed & (callee >= 0))
+    broken = spans.failed | late
+    below = broken_below(traces, broken)
+    # Who answers late and waits for nobody is as much the way to it as it is itself.
+    last = late & ~spans.failed & (spans.side != CLIENT) & (below == 0)
+    below -= broken_below(traces, last)
+    began: Mask = broken & (below == 0) & ~last
     return names, callee, began
+
+
+def broken_below(traces: Traces, broken: Mask) -> Rows:
+    """(n,) how many children of each span are of those."""
+    return np.bincount(traces.parent[broken & (traces.parent >= 0)], minlength=len(broken))
+
+
+def late_spans(traces: Traces, ended: Mask) -> Mask:
+    """(n,) what was still at work, below one of the `ended` calls, when that call ended."""
+    spans, parent = traces.spans, traces.parent
+    end_s = spans.start_s + np.nan_to_num(spans.duration_s)
+    due_s = np.where(ended, end_s, np.nan)
+    late = np.zeros(len(parent), dtype=np.bool_)
+    above = ended
+    while above.any():
+        row = np.flatnonzero((parent >= 0) & above[parent] & ~late)
+        limit_s = due_s[parent[row]]
+        working = (spans.start_s[row] < limit_s) & (end_s[row] > limit_s)
+        row, limit_s = row[working], limit_s[working]
+        late[row], due_s[row] = True, limit_s
+        above = np.zeros(len(parent), dtype=np.bool_)
+        above[row] = True
+    return late
 
 
 def lost_since(traces: Traces, onset_s: float) -> Vector:

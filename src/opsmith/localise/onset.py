@@ -47,6 +47,8 @@ LEAST_SPANS = 100
 CLEAR_SHARE = 0.6
 SPEAKING = frozenset({Aspect.LATENCY, Aspect.ERRORS, Aspect.CPU, Aspect.QUEUE, Aspect.POOL})
 OWN_LEAD_S = 15.0
+# Words in the name of a series that tells what was granted, not what is used.
+GRANTED = frozenset({"spec", "quota", "limit", "limits", "max"})
 
 Vector = NDArray[np.float64]
 
@@ -179,7 +181,8 @@ def change_votes(recording: Recording, end_s: float) -> Iterator[tuple[Entity | 
             for row in np.flatnonzero((split >= LEAST_SAMPLES) & (share >= CLEAR_SHARE)).tolist():
                 first, last = values[row, : split[row]], values[row, split[row] :]
                 one = series[rows[row]]
-                if one.aspect in SPEAKING and np.nanmean(last) > np.nanmean(first):
+                speaks = one.aspect in SPEAKING and GRANTED.isdisjoint(one.name.split("_"))
+                if speaks and np.nanmean(last) > np.nanmean(first):
                     yield one.entity, float(times_s[seen][split[row]])
 
 

@@ -3,8 +3,9 @@
 from small_systems import CART, FRONT, SHOP, Book, alarm, calls, recording, requests
 
 from opsmith.localise.diagnose import localise, measure
-from opsmith.localise.held import kept_shares, without_held
+from opsmith.localise.held import holders_of, with_holders
 from opsmith.localise.scene import read_scene
+from opsmith.nouns.cause import CauseKind
 from opsmith.nouns.diagnosis import Channel
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.recording import Recording
@@ -59,13 +60,21 @@ def test_a_pool_that_leaks_is_its_owners_fault_as_calls_that_are_served_stay_fas
 
 def test_an_owner_keeps_the_share_of_its_pool_that_needs_no_slow_call() -> None:
     scene = read_scene(shop(served_s=0.6))
-    share = kept_shares(measure(scene))[CART]
+    holder = holders_of(measure(scene))[CART]
 
-    assert 0.0 < share < 0.1
+    assert holder.edge == EDGE
+    assert 0.0 < holder.kept < 0.1
 
 
-def test_without_a_full_pool_nothing_is_taken_off() -> None:
+def test_what_a_held_pool_shows_counts_for_the_edge_that_holds_it_and_is_no_reset() -> None:
+    cause = localise(shop(served_s=0.6)).causes[0]
+
+    assert any("found its pool exhausted" in fact.claim for fact in cause.evidence)
+    assert cause.kind is CauseKind.DEPENDENCY_SLOW
+
+
+def test_without_a_full_pool_nothing_is_moved() -> None:
     findings = measure(read_scene(recording(spans=None, topology=SHOP)))
 
-    assert without_held(findings) == findings
+    assert with_holders(findings) == findings
     assert [one.channel for one in findings][-1] is Channel.ALERT

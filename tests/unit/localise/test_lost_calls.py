@@ -1,9 +1,19 @@
 """Lost calls: what the caller does after one is the way's doing, not its own."""
 
 import numpy as np
-from small_systems import ALARM_S, CART, END_S, FRONT, Book, call, recording, requests
+from small_systems import (
+    ALARM_S,
+    CART,
+    END_S,
+    FRONT,
+    STOCK,
+    Book,
+    call,
+    recording,
+    requests,
+)
 
-from opsmith.localise.lost_calls import lost_since
+from opsmith.localise.lost_calls import begun, lost_since
 from opsmith.localise.novelty import new_pairs
 from opsmith.localise.scene import read_scene
 from opsmith.nouns.signals import SpanSide
@@ -58,3 +68,29 @@ def test_a_loss_is_dated_at_and_above_the_call_and_nowhere_else() -> None:
     assert np.all(first_s[finite] >= ALARM_S)
     assert np.all(first_s[finite] < END_S)
     assert not finite[traces.parent[~finite]][traces.parent[~finite] >= 0].any()
+
+
+def test_a_call_that_runs_out_of_time_began_with_the_last_call_that_was_waited_for() -> None:
+    def waiting(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+        took = 2.0 if ill else 0.01
+        root = book.span(FRONT, "GET /", at_s, 1.1 if ill else 0.1, failed=ill)
+        asked = book.span(
+            FRONT,
+            "call cart",
+            at_s + 0.01,
+            1.0 if ill else 0.05,
+            parent=root,
+            failed=ill,
+            side=SpanSide.CLIENT,
+        )
+        cart = book.span(CART, "serve", at_s + 0.02, took + 0.01, parent=asked)
+        call(book, cart, STOCK, at_s + 0.03, inside_s=took)
+
+    traces = read_scene(recording(spans=requests(waiting).spans())).traces
+    assert traces is not None
+
+    names, callee, began = begun(traces)
+    ill = np.flatnonzero(began)
+
+    assert {names[number] for number in callee[ill]} == {STOCK}
+    assert {traces.spans.entities[number] for number in traces.spans.entity[ill]} == {CART}
