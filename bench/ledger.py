@@ -15,6 +15,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +31,23 @@ from opsmith.seams.ledger import Wanted
 from opsmith.testing.ledger import entry
 
 WRITERS = 64
+READERS = 4
+# What a reader of another process does: a page of the ledger, a hundred times a second.
+READER = """
+import asyncio, sys
+from pathlib import Path
+from opsmith.backends.ledger.sqlite import SqliteLedger
+from opsmith.seams.ledger import Wanted
+
+async def read():
+    ledger = SqliteLedger(Path(sys.argv[1]))
+    print("reads", flush=True)
+    while True:
+        await ledger.read(Wanted(limit=200))
+        await asyncio.sleep(0.01)
+
+asyncio.run(read())
+"""
 AnyLedger = SqliteLedger | PostgresLedger
 
 
@@ -48,34 +66,59 @@ async def rate(ledger: AnyLedger, count: int, *, durable: bool) -> tuple[float, 
     return count / (time.perf_counter() - began), waits
 
 
+async def waits_alone(ledger: AnyLedger, count: int) -> list[float]:
+    """The wait of one caller's durable appends, one after the other, in seconds."""
+    waits = []
+    for number in range(count):
+        began = time.perf_counter()
+        await ledger.append([entry(number)], durable=True)
+        waits.append(time.perf_counter() - began)
+    return waits
+
+
 async def waits_under_readers(ledger: AnyLedger, count: int) -> list[float]:
-    """The wait of one caller's durable appends while four readers read all the time."""
+    """The same while readers of this process read all the time."""
     stop = asyncio.Event()
 
     async def read() -> None:
         while not stop.is_set():
             await ledger.read(Wanted(limit=200))
 
-    readers = [asyncio.create_task(read()) for _ in range(4)]
-    waits = []
-    for number in range(count):
-        began = time.perf_counter()
-        await ledger.append([entry(number)], durable=True)
-        waits.append(time.perf_counter() - began)
+    readers = [asyncio.create_task(read()) for _ in range(READERS)]
+    waits = await waits_alone(ledger, count)
     stop.set()
     await asyncio.gather(*readers)
     return waits
 
 
-def plain_sqlite(path: Path, count: int) -> float:
-    """Rows a second of bare SQLite, `synchronous=FULL`, one transaction a row."""
+@contextlib.contextmanager
+def reader_processes(path: Path) -> Iterator[None]:
+    """Readers in processes of their own, for as long as this lasts."""
+    command = [sys.executable, "-c", READER, str(path)]
+    readers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(READERS)]
+    try:
+        for reader in readers:
+            assert reader.stdout is not None
+            reader.stdout.readline()
+        yield
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.communicate()
+
+
+def plain_sqlite(path: Path, count: int) -> list[float]:
+    """The wait of each row of bare SQLite, `synchronous=FULL`, one transaction a row."""
+    waits = []
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("CREATE TABLE row (n INTEGER PRIMARY KEY, body TEXT)")
-        began = time.perf_counter()
         for number in range(count):
+            began = time.perf_counter()
             connection.execute("INSERT INTO row (body) VALUES (?)", (entry(number).body,))
-        return count / (time.perf_counter() - began)
+            waits.append(time.perf_counter() - began)
+    return waits
 
 
 def plain_postgres(url: str, count: int) -> float:
@@ -106,11 +149,18 @@ def server(folder: Path) -> Iterator[str]:
             run.send_signal(signal.SIGINT)
 
 
-async def measure(ledger: AnyLedger, count: int) -> dict[str, float]:
-    """All figures of one ledger, by name with their unit."""
+async def measure(ledger: AnyLedger, count: int, *, path: Path | None = None) -> dict[str, float]:
+    """All figures of one ledger, by name with their unit. path: of its file, if it is one."""
     durable, durable_waits = await rate(ledger, count, durable=True)
     normal, _ = await rate(ledger, count, durable=False)
-    alone = await waits_under_readers(ledger, min(count, 2000))
+    few = min(count, 2000)
+    waits = {
+        "append": await waits_alone(ledger, few),
+        "append_under_readers": await waits_under_readers(ledger, few),
+    }
+    if path is not None:
+        with reader_processes(path):
+            waits["append_under_reader_processes"] = await waits_alone(ledger, few)
     began = time.perf_counter()
     verdict = await ledger.verify()
     seconds = time.perf_counter() - began
@@ -120,9 +170,16 @@ async def measure(ledger: AnyLedger, count: int) -> dict[str, float]:
         "durable_records_per_s": round(durable),
         "durable_p99_ms_64_writers": round(1e3 * float(np.quantile(durable_waits, 0.99)), 2),
         "normal_records_per_s": round(normal),
-        "append_p50_ms_under_readers": round(1e3 * float(np.median(alone)), 2),
-        "append_p99_ms_under_readers": round(1e3 * float(np.quantile(alone, 0.99)), 2),
+        **{name: value for each in waits for name, value in shown(each, waits[each]).items()},
         "verify_records_per_s": round(verdict.checked / seconds),
+    }
+
+
+def shown(name: str, waits: list[float]) -> dict[str, float]:
+    """The middle and the tail of waits, in milliseconds."""
+    cuts = {"p50": 0.5, "p99": 0.99}
+    return {
+        f"{name}_{cut}_ms": round(1e3 * float(np.quantile(waits, q)), 2) for cut, q in cuts.items()
     }
 
 
@@ -136,8 +193,9 @@ def main() -> None:
     peer_rows = min(args.records, 2000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        figures = asyncio.run(measure(SqliteLedger(folder / "ledger.db"), args.records))
-        figures["plain_sqlite_rows_per_s"] = round(plain_sqlite(folder / "plain.db", peer_rows))
+        path = folder / "ledger.db"
+        figures = asyncio.run(measure(SqliteLedger(path), args.records, path=path))
+        figures |= shown("plain_sqlite_row", plain_sqlite(folder / "plain.db", peer_rows))
         if args.postgres:
             with server(folder) as url:
                 found = asyncio.run(measure(PostgresLedger(url), args.records))

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +30,9 @@ from opsmith.seams.ledger import LedgerSize, Seen, Wanted
 
 # How long a writer waits for another process; SQLite's own advice is a few seconds.
 BUSY_S = 5.0
+# Readers at once in this process. They share its interpreter with the writer, so that more of
+# them read no more records a second and only make each append wait for all of them.
+READERS = 2
 QUERIES = statements("sqlite.sql")
 
 
@@ -45,6 +49,7 @@ class SqliteLedger:
         self._path = path
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
+        self._reading = ThreadPoolExecutor(READERS, thread_name_prefix="ledger-reader")
         self._synchronous = ""
         with _translated():
             self._writer = _connect(path)
@@ -55,6 +60,7 @@ class SqliteLedger:
     def close(self) -> None:
         """Write what was asked, then let go of the file."""
         self._group.close()
+        self._reading.shutdown()
         for connection in (*self._readers, self._writer):
             connection.close()
 
@@ -66,7 +72,7 @@ class SqliteLedger:
 
     async def read(self, wanted: Wanted) -> tuple[Record, ...]:
         """The wanted records by rising seq."""
-        return await asyncio.to_thread(self._read, wanted)
+        return await asyncio.get_running_loop().run_in_executor(self._reading, self._read, wanted)
 
     async def verify(self) -> Verdict:
         """Recompute the chain from the checkpoint to the promised head."""

@@ -11,6 +11,7 @@ import os
 import resource
 
 from opsmith.backends.sandbox import kernel, landlock, root, seccomp
+from opsmith.backends.sandbox.groups import Group
 from opsmith.backends.sandbox.orders import Order, Unconfined
 
 _SPACES = kernel.NEW_MOUNTS | kernel.NEW_NET | kernel.NEW_IPC | kernel.NEW_UTS | kernel.NEW_CGROUP
@@ -22,14 +23,14 @@ _IGNORED_BY_PYTHON = (13, 25)
 _CANNOT_START = 127
 
 
-def live(order: Order, status: int, gate: int, *, is_root: bool) -> None:
+def live(order: Order, group: Group, handles: tuple[int, int], *, is_root: bool) -> None:
     """Confine this process, start the program, wait for it; does not return.
 
-    gate: a byte says that this process is in its group, another that the program may begin.
+    handles: where it tells what it does, and a gate: a byte says that the program may begin.
     """
+    status, gate = handles
     try:
-        if not os.read(gate, 1):
-            return
+        group.enter()  # nothing is done before it is in its group
         _confine(order, status, gate, is_root=is_root)
         _say(status, "ready")
         if not os.read(gate, 1):

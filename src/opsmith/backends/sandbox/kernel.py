@@ -37,6 +37,8 @@ _CLONE_TREE, _CLOSE_ON_EXEC = 1, 0o2000000
 _FROM_EMPTY_PATH = 4
 _RANGE_CLOSE_ON_EXEC = 4
 _LAST_HANDLE = 0xFFFFFFFF
+# include/uapi/asm-generic/signal-defs.h: SIG_IGN
+_IGNORE = 1
 
 MACHINE = os.uname().machine
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -149,8 +151,13 @@ def last_capability() -> int:
         return int(opened.read())
 
 
+def ignore_signal(number: int) -> None:
+    """Let a signal do nothing, in here and in what is forked from here."""
+    _libc.signal(ctypes.c_int(number), ctypes.c_void_p(_IGNORE))
+
+
 def default_signal(number: int) -> None:
-    """Let a signal that Python ignores do again what it does by itself."""
+    """Let a signal do again what it does by itself."""
     _libc.signal(ctypes.c_int(number), None)
 
 

@@ -1,7 +1,7 @@
 """Launch: the process that makes a sandbox, watches over it, and leaves nothing of it behind.
 
-It starts anew for every run and outlives the program, whatever that does. When opsmith dies, its
-end of the pipe closes, and the launcher kills and clears away just the same.
+It is forked anew for every run and outlives the program, whatever that does. When opsmith dies,
+its end of the line closes, and the launcher kills and clears away just the same.
 """
 
 from __future__ import annotations
@@ -54,12 +54,10 @@ def _live(order: Order, group: Group, alive: int) -> Told:
     first = os.fork()
     if not first:
         os.close(opened)
-        inside.live(order, inside_status, gate, is_root=is_root)
+        inside.live(order, group, (inside_status, gate), is_root=is_root)
     os.close(inside_status)
     os.close(gate)
     _let_go_of_streams()
-    group.take(first)  # nothing runs before it is in its group
-    os.write(opened, b"1")
 
     told = _watch((status, alive), began + order.wall_s, _Gate(group, order, opened))
     told.wall_s = time.monotonic() - began

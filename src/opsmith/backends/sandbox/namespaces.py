@@ -3,50 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import fcntl
 import os
 import pwd
-import sys
+import signal
+import socket
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from opsmith.backends.sandbox.orders import Order, Told
+from opsmith.backends.sandbox.starter import Starter
 from opsmith.errors import BadInput, NotBegun, Unreachable
 from opsmith.seams.sandbox import Ending, Program, Ran, Usage
 
-_PACKAGES = Path(__file__).parents[3]
-_START = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from opsmith.backends.sandbox import launch;"
-    " launch.main(*map(int, sys.argv[2:]))"
-)
 _CHUNK_BYTES = 65_536
 # The overflow user of the kernel, who owns nothing (Documentation/admin-guide/sysctl/kernel.rst).
 NOBODY = 65_534
 # Beyond the program's own time: for the launcher to start, to kill and to clear away.
 _GRACE_S = 30.0
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+_STARTER = Starter()
+atexit.register(_STARTER.close)
 
 
 class KernelSandbox:
     """Confines by namespaces, control groups, seccomp and Landlock (`docs/how-to/sandbox.md`)."""
 
     async def run(self, program: Program) -> Ran:
-        """Run it; `Unreachable` says what this host lacks."""
-        order = _order(program)
-        handle = os.memfd_create("order", os.MFD_CLOEXEC)
-        os.write(handle, order.packed())
-        watched, alive = os.pipe()
-        heard, report = os.pipe()
-        launcher = await _launched(handle, watched, report)
-        for one in (handle, watched, report):
-            os.close(one)
-        line = _Line(alive)
+        """Run it; `NotBegun` says what this host lacks."""
+        launcher = await _launched(_order(program), program.stdin)
         try:
-            tail = await _attended(launcher, program, line)
+            tail = await _attended(launcher, program)
         finally:
-            line.hang_up()
-            await asyncio.shield(_buried(launcher))
-            with os.fdopen(heard, "rb") as opened:
-                told = Told.unpacked(opened.read())
+            launcher.hang_up()
+            told = await asyncio.shield(_buried(launcher))
         return _ran(told, tail, program)
 
 
@@ -70,79 +62,103 @@ class _Tail:
         return b"".join(self.parts)[-self.most :].decode("utf-8", errors="replace")
 
 
-class _Line:
-    """The pipe that tells the launcher that somebody still waits."""
+@dataclass(slots=True)
+class _Launcher:
+    """One launcher: what its program writes, what it reports, and the line that keeps it going.
 
-    def __init__(self, handle: int) -> None:
-        self._handle = handle
+    itself: a handle of the process, -1 before it is known.
+    """
+
+    output: asyncio.StreamReader
+    report: asyncio.StreamReader
+    line: socket.socket
+    heard: bytes = b""
+    itself: int = -1
 
     def hang_up(self) -> None:
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
+        """Let it know that nobody waits any more: it kills, clears away and ends."""
+        with suppress(OSError), self.line:  # one that was not even forked has said nothing
+            _, handles, _, _ = socket.recv_fds(self.line, 1, 1, socket.MSG_DONTWAIT)
+            self.itself = handles[0] if handles else -1
+
+    def end(self) -> None:
+        """Kill it, and with it all of its sandbox."""
+        if self.itself >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self.itself, signal.SIGKILL)
+
+    async def listen(self) -> None:
+        """To the end of its output and of its report, which is its own end."""
+        while await self.output.read(_CHUNK_BYTES):
+            pass
+        self.heard += await self.report.read()
 
 
-async def _launched(order: int, alive: int, report: int) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-I", "-S", "-c", _START, str(_PACKAGES)),
-        *map(str, (order, alive, report)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-        pass_fds=(order, alive, report),
-        env={},
-        cwd="/",
-        start_new_session=True,
+async def _launched(order: Order, stdin: bytes) -> _Launcher:
+    """Have a launcher started for an order. Raises `Unreachable`."""
+    given, told = _sealed("stdin", stdin), _sealed("order", order.packed())
+    output, writes = os.pipe()
+    heard, report = os.pipe()
+    own, theirs = socket.socketpair()
+    try:
+        _STARTER.start((told, theirs.fileno(), report, given, writes))
+    except Unreachable:
+        for one in (output, heard):
+            os.close(one)
+        own.close()
+        raise
+    finally:
+        theirs.close()
+        for one in (given, told, writes, report):
+            os.close(one)
+    return _Launcher(output=await _reader(output), report=await _reader(heard), line=own)
+
+
+def _sealed(name: str, content: bytes) -> int:
+    """A file in memory that nobody can change any more, at its start."""
+    handle = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with os.fdopen(os.dup(handle), "wb") as opened:
+        opened.write(content)
+    fcntl.fcntl(handle, fcntl.F_ADD_SEALS, _SEALS)
+    os.lseek(handle, 0, os.SEEK_SET)
+    return handle
+
+
+async def _reader(handle: int) -> asyncio.StreamReader:
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(handle, "rb", buffering=0)
     )
+    return reader
 
 
-async def _attended(launcher: asyncio.subprocess.Process, program: Program, line: _Line) -> _Tail:
-    """Feed and read the program until nobody holds its output any more."""
-    feeding = asyncio.create_task(_feed(launcher, program.stdin))
+async def _attended(launcher: _Launcher, program: Program) -> _Tail:
+    """Read until nobody holds the output of the program any more, and the launcher has ended."""
     tail = _Tail(most=program.limits.log_bytes)
     try:
         async with asyncio.timeout(program.limits.wall_s + _GRACE_S):
-            while part := await _read(launcher):
+            while part := await launcher.output.read(_CHUNK_BYTES):
                 tail.add(part)
                 if tail.total > program.limits.flood_bytes:
-                    line.hang_up()
-            await launcher.wait()
+                    launcher.hang_up()
+            await launcher.listen()
     except TimeoutError as error:
         raise Unreachable("The sandbox's launcher does not end.") from error
-    finally:
-        feeding.cancel()
-        await asyncio.gather(feeding, return_exceptions=True)
     return tail
 
 
-async def _read(launcher: asyncio.subprocess.Process) -> bytes:
-    return await launcher.stdout.read(_CHUNK_BYTES) if launcher.stdout else b""
-
-
-async def _feed(launcher: asyncio.subprocess.Process, content: bytes) -> None:
-    """A program need not read what it is given."""
-    if launcher.stdin is None:
-        return
-    try:
-        launcher.stdin.write(content)
-        await launcher.stdin.drain()
-    except (BrokenPipeError, ConnectionResetError):
-        return
-    finally:
-        launcher.stdin.close()
-
-
-async def _buried(launcher: asyncio.subprocess.Process) -> None:
-    """The launcher ends by itself once the line is dead; it is not left behind in any case."""
+async def _buried(launcher: _Launcher) -> Told:
+    """What it reported. It ends soon once nobody waits; it is not left behind in any case."""
     try:
         async with asyncio.timeout(_GRACE_S):
-            while await _read(launcher):
-                pass
-            await launcher.wait()
+            await launcher.listen()
     except TimeoutError:
-        launcher.kill()
-        await launcher.wait()
+        launcher.end()
+        await launcher.listen()
+    finally:
+        if launcher.itself >= 0:
+            os.close(launcher.itself)
+    return Told.unpacked(launcher.heard)
 
 
 def _order(program: Program) -> Order:
