@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import platform
-import resource
 import shutil
 import subprocess
 import sys
@@ -55,26 +54,17 @@ async def measure(runs: int, bwrap: str | None) -> None:
     if bwrap:
         started["bubblewrap (no cgroup, seccomp, Landlock)"] = lambda: plain(bwrap, *BWRAP)
     took_ms: dict[str, list[float]] = {name: [] for name in started}
-    cpu_ms = dict.fromkeys(started, 0.0)
     for _ in range(runs):
         for name, start in started.items():
-            before, began = cpu_s(), time.perf_counter()
+            began = time.perf_counter()
             await start()
             took_ms[name].append((time.perf_counter() - began) * 1000)
-            cpu_ms[name] += (cpu_s() - before) * 1000 / runs
     print(f"{platform.platform()}, Python {platform.python_version()}, {runs} runs each")
     print(f"held by: {'; '.join(held)}")
     for name, each in took_ms.items():
         cut = quantiles(each, n=100)
         least, half, most = min(each), cut[49], cut[98]
-        print(f"{name:<44} least {least:6.1f}   p50 {half:6.1f}   p99 {most:6.1f} ms wall", end="")
-        print(f"   {cpu_ms[name]:5.1f} ms processor")
-
-
-def cpu_s() -> float:
-    """Processor time of this process and of those that it has buried."""
-    used = [resource.getrusage(one) for one in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+        print(f"{name:<44} least {least:6.1f}   p50 {half:6.1f}   p99 {most:6.1f} ms")
 
 
 async def plain(*words: str) -> None:
