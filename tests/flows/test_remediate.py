@@ -76,6 +76,7 @@ class Controls:
         self.judgement: Judgement = NeedsApproval(rule="changes ask", approvers=1)
         self.planned: list[tuple[tuple[Order, ...], tuple[Check, ...], str]] = []
         self.ran: list[str] = []
+        self.taken: set[str] = set()
 
     async def plan_for(
         self, incident: str, orders: tuple[Order, ...], checks: tuple[Check, ...], *, why: str
@@ -87,6 +88,9 @@ class Controls:
         )
         plan = Plan(steps=steps, why=why, made_at=NOW, made_by="opsmith", incident=incident)
         return Dossier(plan=plan, state=PlanState.PROPOSED, judgement=self.judgement)
+
+    async def takes(self, order: Order) -> bool:
+        return order.action in self.taken
 
     async def run(self, name: str) -> Outcome | Denied:
         self.ran.append(name)

@@ -116,6 +116,7 @@ def _say(found: tuple[Runbook, ...], output: str) -> None:
                 "entities": list(one.entities),
                 "confidence_above": one.confidence_above,
                 "evidence": sorted(one.evidence),
+                "reachable": one.reachable,
                 "steps": [
                     {"action": step.action, "target": step.target, "values": dict(step.values)}
                     for step in one.steps

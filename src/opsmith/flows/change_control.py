@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, of_tried, to_act, to_dossier
-from opsmith.errors import BadInput, Conflict, NotFound, OpsmithError, WorldError
+from opsmith.errors import AskError, BadInput, Conflict, NotFound, OpsmithError, WorldError
 from opsmith.execute.action import Finding, Preview, World
 from opsmith.execute.carry_out import Site, carry_out, take_back
 from opsmith.execute.registry import Registry
@@ -155,6 +155,17 @@ class ChangeControl:
             return Finding(holds=True, says=await action.apply(order, preview, self.ways))
         except WorldError as error:
             return Finding(holds=False, says=str(error))
+
+    async def takes(self, order: Order) -> bool:
+        """Whether a way leads to the target and a rehearsal finds nothing wrong with the order.
+
+        Raises `Unreachable` when the target cannot be looked at.
+        """
+        try:
+            await self._rehearsed(order)
+        except AskError:
+            return False
+        return True
 
     async def plans(self) -> tuple[Dossier, ...]:
         """Every plan as it stands, the one that changed last first."""

@@ -39,7 +39,7 @@ from opsmith.nouns.plan import (
     Tried,
 )
 from opsmith.nouns.remedy import Remedy
-from opsmith.plan.runbooks import Case, Runbook, checks, choose, orders
+from opsmith.plan.runbooks import Case, Runbook, checks, fitting, orders
 from opsmith.seams.ledger import Ledger, Wanted
 
 # Labels that say which alert it is, beside its name; Prometheus keeps them on `ALERTS`.
@@ -56,6 +56,9 @@ class Control(Protocol):
 
     async def run(self, name: str) -> Outcome | Denied:
         """Carry it out, if policy lets it through as it is."""
+
+    async def takes(self, order: Order) -> bool:
+        """Whether a way leads to the order's target and a rehearsal finds nothing wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +94,7 @@ class Remedies:
         rehearsal raises.
         """
         case = await self._case(incident)
-        runbook = choose(self._library.runbooks(), case)
+        runbook = await self._chosen(case)
         if runbook is None:
             raise NotFound(
                 f"No runbook fits {case.blame.entity} {case.blame.kind} at {case.confidence:.0%}.",
@@ -111,8 +114,9 @@ class Remedies:
             return None
         case = await self._case(incident)
         known = await self._remedy(incident.id)
-        runbook = choose(self._library.runbooks(), case)
-        if runbook is None or (known is not None and known.blame == case.blame):
+        fresh = known is None or known.blame != case.blame
+        runbook = await self._chosen(case) if fresh else None
+        if runbook is None:
             return None
         level = await self._level(runbook)
         if level is Autonomy.SHADOW:
@@ -121,6 +125,15 @@ class Remedies:
         if level is Autonomy.AUTO and isinstance(dossier.judgement, Allowed):
             return await self._control.run(dossier.plan.id)
         return dossier
+
+    async def _chosen(self, case: Case) -> Runbook | None:
+        """The first runbook that fits and, where it says so, whose steps can be taken."""
+        for one in fitting(self._library.runbooks(), case):
+            if not one.reachable:
+                return one
+            if all([await self._control.takes(order) for order in orders(one, case)]):
+                return one
+        return None
 
     async def _planned(self, incident: Incident, runbook: Runbook, case: Case) -> Dossier:
         dossier = await self._control.plan_for(

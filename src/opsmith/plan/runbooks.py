@@ -59,6 +59,8 @@ class Runbook:
     """What to do about some kinds of faults of some entities.
 
     evidence: channels of which one at least must speak; empty for any.
+    reachable: it is taken only when a rehearsal of each step finds its target and takes it, so
+        that the next runbook may be for another way to the same service.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Runbook:
     steps: tuple[StepTemplate, ...]
     alerts_quiet: Check | None
     checks: tuple[Check, ...]
+    reachable: bool = False
 
     def fits(self, case: Case) -> bool:
         """Whether it is about this case, and the evidence for it suffices."""
@@ -80,9 +83,9 @@ class Runbook:
         )
 
 
-def choose(runbooks: Sequence[Runbook], case: Case) -> Runbook | None:
-    """The first that fits, or None: then a person decides."""
-    return next((one for one in runbooks if one.fits(case)), None)
+def fitting(runbooks: Sequence[Runbook], case: Case) -> tuple[Runbook, ...]:
+    """Those that fit, in their order; none, and a person decides."""
+    return tuple(one for one in runbooks if one.fits(case))
 
 
 def orders(runbook: Runbook, case: Case) -> tuple[Order, ...]:
@@ -149,7 +152,8 @@ def _runbook(document: object) -> Runbook:
     if not isinstance(name, str) or not name.strip():
         raise BadInput("A runbook has no name.")
     where = f"The runbook {name[:60]!r}"
-    when = mapping(given.get("when") or {}, f"{where}, `when`", {"confidence_above", "evidence"})
+    conditions = {"confidence_above", "evidence", "reachable"}
+    when = mapping(given.get("when") or {}, f"{where}, `when`", conditions)
     steps = tuple(_step(one, where) for one in listed(given.get("steps"), f"{where}: steps"))
     kinds = words(given, "kinds", where, tuple(CauseKind))
     told = [_check(one, where) for one in listed(given.get("checks"), f"{where}: checks")]
@@ -165,6 +169,7 @@ def _runbook(document: object) -> Runbook:
         steps=steps,
         alerts_quiet=next((check for kind, check in told if kind == ALERTS_QUIET), None),
         checks=tuple(check for kind, check in told if kind != ALERTS_QUIET),
+        reachable=optional(when, "reachable", bool, where) or False,
     )
 
 

@@ -44,6 +44,10 @@ class Hands:
         """Carry it out, if policy lets it through as it is."""
         return await self._control.run(name, by=self._by)
 
+    async def takes(self, order: Order) -> bool:
+        """Whether a rehearsal finds the target and nothing wrong."""
+        return await self._control.takes(order)
+
 
 def remedies(
     settings: Settings,

@@ -12,7 +12,7 @@ from opsmith.nouns.diagnosis import Channel
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.incident import Blame
 from opsmith.nouns.plan import CheckKind
-from opsmith.plan.runbooks import Case, Runbook, checks, choose, orders, runbooks_from
+from opsmith.plan.runbooks import Case, Runbook, checks, fitting, orders, runbooks_from
 
 ONSET = datetime(2026, 1, 1, tzinfo=UTC)
 STEP = {"action": "config.set", "target": "{cause}", "values": {"key": "POOL", "value": "80"}}
@@ -48,6 +48,10 @@ def case(
 
 def read(*runbooks: object) -> tuple[Runbook, ...]:
     return runbooks_from({"version": 1, "runbooks": list(runbooks)})
+
+
+def choose(known: tuple[Runbook, ...], case: Case) -> Runbook | None:
+    return next(iter(fitting(known, case)), None)
 
 
 def test_the_first_runbook_that_fits_is_taken() -> None:

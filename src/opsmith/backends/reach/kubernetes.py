@@ -56,6 +56,8 @@ OF_WORKLOADS = frozenset({SCALE, RESTART, ROLLBACK, LIMITS, AUTOSCALE, SHIFT, PA
 OF_BOTH = frozenset({CHECK, UNDO, ACCESS})
 # Changes after which pods are replaced, or come and go.
 _ROLLS = frozenset({SCALE, RESTART, ROLLBACK, LIMITS})
+# What a number is worked out from; sent twice, it would be done twice.
+_RELATIVE = frozenset({"by", "percent", "memory_percent", "max_percent"})
 # A write of the status between our look and our patch is no change of what is meant.
 TRIES = 5
 EVERY_S = 2.0
@@ -181,6 +183,8 @@ class KubernetesReach:
     async def _changed(self, target: Entity, verb: str, values: Values) -> Reply:
         """Patch what was seen, and wait; what is so already is not done again."""
         inner = str(values.get("of", "")) if verb == UNDO else verb
+        if _RELATIVE & values.keys() and verb != UNDO and "seen" not in values:
+            raise BadInput("By how much more is worked out from what was seen; say what that is.")
         for _ in range(TRIES):
             met = await self._met(target, inner, values, back=verb == UNDO)
             if met.change.already:

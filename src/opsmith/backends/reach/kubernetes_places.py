@@ -133,6 +133,7 @@ class Places:
                 raise BadInput(f"{target} is in {place.namespace}, not in {narrowed}.")
             yield place.cluster, (place.namespace,)
             return
+        dns_name(target.name)
         opened = {space for one in self._clusters.values() for space in one.namespaces}
         if narrowed is not None and narrowed not in opened:
             raise BadInput(f"The targets file opens no namespace {narrowed}.")

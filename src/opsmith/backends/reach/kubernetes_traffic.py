@@ -89,6 +89,8 @@ async def traffic_of(
 
     Raises `BadInput` when two do and none steers the other.
     """
+    if via not in ("", *ROUTES):
+        raise BadInput(f"{via[:40]!r} shares out no traffic; there are {', '.join(ROUTES)}.")
     found = []
     for word in (via,) if via else (ROLLOUT, VIRTUAL_SERVICE, HTTP_ROUTE):
         try:

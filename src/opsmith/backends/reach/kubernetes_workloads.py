@@ -6,6 +6,7 @@ has written it; nothing is ever forced.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -39,6 +40,7 @@ from opsmith.errors import BadInput, Conflict, NotFound
 from opsmith.nouns.plan import Value, Values
 from opsmith.nouns.task import Risk
 
+MIB = 1024 * 1024
 SCALE = "kubernetes.scale"
 RESTART = "kubernetes.restart"
 ROLLBACK = "kubernetes.rollback"
@@ -120,9 +122,7 @@ def name_of(told: Told) -> str:
 
 async def _scale(site: Site, values: Values) -> Change:
     """Another number of replicas, which is nobody's to say while an autoscaler says it."""
-    workload, wanted = site.workload, count_of(values.get("replicas"), -1)
-    if wanted < 0:
-        raise BadInput("replicas is a whole number, 0 or more.")
+    workload = site.workload
     if workload.word == DAEMON_SET:
         raise BadInput(f"{workload} has one pod on each node, and no number of replicas.")
     scaler = await autoscaler_of(site.api, workload)
@@ -133,7 +133,25 @@ async def _scale(site: Site, values: Values) -> Change:
             f" ({least} to {most}) and would change them back.",
             hint="Change its bounds: `kubernetes.autoscale` with min and max.",
         )
-    return _scaled(workload, wanted)
+    return _scaled(workload, _wanted_replicas(workload.replicas, values))
+
+
+def _wanted_replicas(now: int, values: Values) -> int:
+    """What an order asks for; what was seen (`replicas`) wins over what it was worked out from."""
+    if "replicas" in values:
+        wanted = count_of(values["replicas"], -1)
+    elif "percent" in values:
+        wanted = _more(now, values["percent"])
+    else:
+        wanted = now + count_of(values.get("by"))
+    if wanted < 0 or ("replicas" not in values and wanted == now):
+        raise BadInput(f"From {now} replicas that leads to {wanted}; say how many there shall be.")
+    return wanted
+
+
+def _more(now: int, percent: object) -> int:
+    """So many per cent more, and one more at least."""
+    return max(now + 1, math.ceil(now * (100 + count_of(percent)) / 100))
 
 
 def _scaled(workload: Workload, wanted: int) -> Change:
@@ -146,7 +164,7 @@ def _scaled(workload: Workload, wanted: int) -> Change:
         sub="scale",
         wanted={**workload.told, "spec": spec},
         says=f"{workload}: {was} -> {wanted} replicas",
-        before={"was": was},
+        before={"was": was, "replicas": wanted},
         already=was == wanted,
         risk=Risk.CHANGE if wanted else Risk.DESTRUCTIVE,
     )
@@ -237,7 +255,8 @@ async def _limits(site: Site, values: Values) -> Change:
     held = fields_of(container, "resources")
     limits, requests = dict(fields_of(held, "limits")), dict(fields_of(held, "requests"))
     told = []
-    for resource, quantity in _quantities(values).items():
+    quantities = _quantities(values, limits)
+    for resource, quantity in quantities.items():
         told.append(f"{resource} {limits.get(resource, 'without limit')} -> {quantity}")
         limits[resource] = quantity
         if _amount(requests.get(resource)) > _amount(quantity):
@@ -252,13 +271,13 @@ async def _limits(site: Site, values: Values) -> Change:
     now = current(workload, await revisions(site.api, workload))
     same = all(
         _amount(fields_of(held, "limits").get(name)) == _amount(one)
-        for name, one in _quantities(values).items()
+        for name, one in quantities.items()
     )
     return _templated(
         workload,
         template,
         says=f"{workload}, container {text_of(container.get('name'))}: {', '.join(told)}",
-        before={"was": now.name if now else ""},
+        before={"was": now.name if now else "", **_seen(quantities)},
         already=same,
         irreversible="" if now else "what runs now is kept as no revision to go back to",
     )
@@ -314,7 +333,11 @@ async def _autoscale(site: Site, values: Values) -> Change:
     if scaler is None:
         raise NotFound(f"No autoscaler owns {workload}; `kubernetes.scale` sets its replicas.")
     least, most = bounds_of(scaler)
-    wanted = count_of(values.get("min"), least), count_of(values.get("max"), most)
+    if "now_max" in values:  # as it was seen
+        wanted = count_of(values.get("now_min")), count_of(values.get("now_max"))
+    else:
+        top = _more(most, values["max_percent"]) if "max_percent" in values else most
+        wanted = count_of(values.get("min"), least), count_of(values.get("max"), top)
     if not 0 < wanted[0] <= wanted[1]:
         raise BadInput(
             f"An autoscaler chooses from min to max; {wanted[0]} to {wanted[1]} is none."
@@ -365,15 +388,26 @@ def _plan_of(workload: Workload) -> str:
     return text_of(fields_of(workload.template, "metadata", "annotations").get(PLAN_NOTE))
 
 
-def _quantities(values: Values) -> dict[str, str]:
-    """What is asked for, as Kubernetes writes amounts."""
+def _quantities(values: Values, limits: Told) -> dict[str, str]:
+    """What is asked for, as Kubernetes writes amounts. limits: those that hold now."""
     cores, memory_mb = values.get("cores"), values.get("memory_mb")
     wanted = {}
     if isinstance(cores, int | float) and not isinstance(cores, bool):
         wanted["cpu"] = f"{round(cores * 1000)}m"
+    if "memory_percent" in values and "memory_mb" not in values:
+        held = _amount(limits.get("memory"))
+        if not held:
+            raise BadInput("It has no memory limit that could be raised by so many per cent.")
+        memory_mb = math.ceil(held * (100 + count_of(values["memory_percent"])) / 100 / MIB)
     if isinstance(memory_mb, int) and not isinstance(memory_mb, bool):
         wanted["memory"] = f"{memory_mb}Mi"
     return wanted
+
+
+def _seen(quantities: Mapping[str, str]) -> dict[str, Value]:
+    """The memory that was worked out, for an order that says it in per cent."""
+    memory = quantities.get("memory")
+    return {"memory_mb": int(memory.removesuffix("Mi"))} if memory else {}
 
 
 def _amount(quantity: object) -> float:

@@ -39,7 +39,11 @@ _WHERE: Mapping[str, Schema] = {
     "namespace": _LABEL,
     "kind": {"type": "string", "enum": ["deployment", "statefulset", "daemonset", "rollout"]},
 }
-_SCALE: Mapping[str, Schema] = {"replicas": {"type": "integer", "minimum": 0, "maximum": 5000}}
+_SCALE: Mapping[str, Schema] = {
+    "replicas": {"type": "integer", "minimum": 0, "maximum": 5000},
+    "by": {"type": "integer", "minimum": -5000, "maximum": 5000},
+    "percent": {"type": "integer", "minimum": 1, "maximum": 1000},
+}
 _ROLLBACK: Mapping[str, Schema] = {
     "revision": {"type": "integer", "minimum": 1},
     "version": {"type": "string", "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$"},
@@ -48,10 +52,12 @@ _LIMITS: Mapping[str, Schema] = {
     "container": _LABEL,
     "cores": {"type": "number", "minimum": 0.001, "maximum": 1024},
     "memory_mb": {"type": "integer", "minimum": 4, "maximum": 16_777_216},
+    "memory_percent": {"type": "integer", "minimum": 1, "maximum": 1000},
 }
 _BOUNDS: Mapping[str, Schema] = {
     "min": {"type": "integer", "minimum": 1, "maximum": 5000},
     "max": {"type": "integer", "minimum": 1, "maximum": 5000},
+    "max_percent": {"type": "integer", "minimum": 1, "maximum": 1000},
 }
 _DRAIN: Mapping[str, Schema] = {
     "timeout_s": {"type": "integer", "minimum": 10, "maximum": 1700},
@@ -76,15 +82,20 @@ _CHANGES = (
 
 
 def inputs(
-    properties: Mapping[str, Schema], *, required: tuple[str, ...] = (), least: int = 0
+    properties: Mapping[str, Schema],
+    *,
+    required: tuple[str, ...] = (),
+    some: tuple[str, ...] = (),
+    one: tuple[str, ...] = (),
 ) -> Schema:
-    """A closed schema of an action's values."""
+    """A closed schema of an action's values. some, one: of these one at least, or exactly one."""
     return {
         "type": "object",
         "additionalProperties": False,
         "required": list(required),
-        "minProperties": least,
         "properties": dict(properties),
+        **({"anyOf": [{"required": [name]} for name in some]} if some else {}),
+        **({"oneOf": [{"required": [name]} for name in one]} if one else {}),
     }
 
 
@@ -235,7 +246,7 @@ ON_CLUSTERS = (
     _workload(
         "kubernetes.scale",
         "Change how many replicas a workload of a cluster has",
-        inputs({**_SCALE, **_WHERE}, required=("replicas",)),
+        inputs({**_SCALE, **_WHERE}, one=("replicas", "by", "percent")),
         rights=f"{_GET} and its `scale`, and to list its autoscalers",
         undo="sets the number of replicas that was",
     ),
@@ -256,20 +267,14 @@ ON_CLUSTERS = (
     _workload(
         "kubernetes.limits",
         "Change how much processor time and memory the pods of a workload may use",
-        {
-            **inputs({**_LIMITS, **_WHERE}),
-            "anyOf": [{"required": ["cores"]}, {"required": ["memory_mb"]}],
-        },
+        inputs({**_LIMITS, **_WHERE}, some=("cores", "memory_mb", "memory_percent")),
         rights=f"{_GET}, and to list its revisions",
         undo="puts the pod template back that was",
     ),
     _workload(
         "kubernetes.autoscale",
         "Change between how many replicas an autoscaler chooses",
-        {
-            **inputs({**_BOUNDS, **_WHERE}),
-            "anyOf": [{"required": ["min"]}, {"required": ["max"]}],
-        },
+        inputs({**_BOUNDS, **_WHERE}, some=("min", "max", "max_percent")),
         rights="to get the workload, and to list and patch its autoscaler",
         undo="sets the bounds that were",
         deadline_s=60.0,
