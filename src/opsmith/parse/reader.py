@@ -24,6 +24,7 @@ from opsmith.parse.dialogue import State, accepts, follow_up, offer_in, points_b
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES, Guess, changes_asked, guess
 from opsmith.parse.gate import elsewhere, refuse, refused_tasks, refused_words
+from opsmith.parse.last import Ask, last_opinion
 from opsmith.parse.lexicon import phrase
 from opsmith.parse.literals import tag_bare_commands, tag_literals
 from opsmith.parse.names import NameFinder, tag_names, tag_stems
@@ -49,6 +50,7 @@ class SentenceReader:
 
     zone: the time zone of clock times that state none.
     intents: a model to ask where the rules leave the intent open, None for none.
+    last: asks a language model where that leaves it open too, None for nobody.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class SentenceReader:
         *,
         zone: str = "UTC",
         intents: Intents | None = None,
+        last: Ask | None = None,
     ) -> None:
         self.catalogue = catalogue
         self.schemas = schemas
         self.zone = zone
         self.intents = intents
+        self.last = last
         self._finder = NameFinder(catalogue)
 
     def read(self, text: str, state: State | None = None) -> tuple[Reading, State]:
@@ -116,7 +120,7 @@ class SentenceReader:
             ]
             decision = Decision(by=DecidedBy.DIALOGUE, why=again.why)
             return self._judged(drafts, plain, tagger, decision)
-        second = self._second(found, tagger, named=bool(kinds & _OPS_KINDS))
+        second = self._second(found, tagger, kinds)
         if second and second.elsewhere:
             return refuse(RefusalKind.OUT_OF_SCOPE, second.decision.why)
         if second and second.change:
@@ -147,10 +151,14 @@ class SentenceReader:
             return _is_it(unheard, decision, chinese=plain.chinese)
         return self._checked(drafts, plain, decision)
 
-    def _second(self, found: list[Step], tagger: Tagger, *, named: bool) -> SecondOpinion | None:
-        if self.intents is None:
-            return None
-        return second_opinion(found, tagger, self.intents, self.schemas, named=named)
+    def _second(self, found: list[Step], tagger: Tagger, kinds: set[str]) -> SecondOpinion | None:
+        named, second = bool(kinds & _OPS_KINDS), None
+        if self.intents is not None:
+            second = second_opinion(found, tagger, self.intents, self.schemas, named=named)
+        if second or found or self.last is None:
+            return second
+        ours = named or _ABOUT_A_SYSTEM.search(tagger.text)
+        return last_opinion(tagger, self.last, self.schemas) if ours else None
 
     def _composed(self, found: list[Step], tagger: Tagger, state: State) -> list[Draft]:
         mentioned: Mapping[str, object] = {}

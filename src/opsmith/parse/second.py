@@ -54,7 +54,7 @@ def second_opinion(
     undecided = not found or (
         weak is not None and weak.points <= _WEAK and weak.intent not in CHANGES
     )
-    text = _shown(tagger) if undecided or not named else ""
+    text = shown(tagger.text, tagger) if undecided or not named else ""
     (opinion,) = model.opinions([text]) if text else (None,)
     if opinion is None or opinion.intent is None:
         return None
@@ -74,10 +74,11 @@ def second_opinion(
     return SecondOpinion(steps=(step,), decision=_decision(opinion))
 
 
-def _shown(tagger: Tagger) -> str:
+def shown(tagged: str, tagger: Tagger) -> str:
+    """Tagged text as a model may see it: with its names, without quotations and commands."""
     text = TAG.sub(
         lambda tag: " " if tagger.span(tag[0]).kind in {"quote", "cmd"} else tagger.raw(tag[0]),
-        tagger.text,
+        tagged,
     )
     return text.strip()[:_LONGEST_SHOWN]
 

@@ -39,6 +39,7 @@ from opsmith.seams.metrics import Metrics
 from opsmith.seams.repository import Repository
 from opsmith.settings import Settings
 from opsmith.wiring.intent import intents
+from opsmith.wiring.last import asked_of
 from opsmith.wiring.parse import task_schemas
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Asker:
 
     ledger: where incidents and alerts stand, None for none; it is not closed here.
     model: tells answers again in its own words, None for nobody.
+    last: is asked about clauses that nobody else understands, None for nobody.
     control: gives the change control of the house that runs here; None to open one over the
         ledger with the first change that is asked for.
     """
@@ -103,9 +105,11 @@ class Asker:
         *,
         ledger: Ledger | None = None,
         model: LanguageModel | None = None,
+        last: LanguageModel | None = None,
         control: Callable[[], ChangeControl] | None = None,
     ) -> None:
         self._model = model
+        self._last = last
         self._given_control = control
         self._own_control: ChangeControl | None = None
         self._settings = settings
@@ -136,7 +140,11 @@ class Asker:
         """How a sentence is understood, against the names that exist now."""
         names = await self._names()
         reader = SentenceReader(
-            names, self._schemas, zone=self.zone, intents=intents(self._settings)
+            names,
+            self._schemas,
+            zone=self.zone,
+            intents=intents(self._settings),
+            last=asked_of(self._last, asyncio.get_running_loop()) if self._last else None,
         )
         return await asyncio.to_thread(reader.read, text, state)
 

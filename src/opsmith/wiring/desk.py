@@ -164,6 +164,7 @@ class Desk:
                     AskSources(),
                     ledger=self._ledger,
                     model=self._inference,
+                    last=self._inference,
                     control=self._control,
                 )
                 self._asker = await asker.__aenter__()

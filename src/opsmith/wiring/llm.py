@@ -134,15 +134,19 @@ class Inference:
 
 
 @asynccontextmanager
-async def teller(settings: Settings, *, wanted: bool) -> AsyncIterator[Inference | None]:
-    """Who tells answers again where that is wanted, else None. Raises `NoModel`."""
-    if not wanted:
+async def inference(settings: Settings, *, needed: bool) -> AsyncIterator[Inference | None]:
+    """Who answers prompts, opened with the first; None when no model is chosen.
+
+    Raises `NoModel` in that case where one is needed.
+    """
+    if not needed and choice(settings) is None:
         yield None
         return
-    inference = Inference(settings)
-    inference.gateway()
-    async with aclosing(inference):
-        yield inference
+    found = Inference(settings)
+    if needed:
+        found.gateway()
+    async with aclosing(found):
+        yield found
 
 
 def _prompt(asked: Asked) -> Prompt:

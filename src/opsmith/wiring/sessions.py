@@ -26,7 +26,7 @@ from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
 from opsmith.wiring.ask import ANYTHING, Asker, AskSources, Wanted, reply_to
 from opsmith.wiring.ledger import opened
-from opsmith.wiring.llm import teller
+from opsmith.wiring.llm import inference
 
 T = TypeVar("T")
 _STATE: TypeAdapter[State] = TypeAdapter(State)
@@ -139,8 +139,14 @@ async def conversation(
         if session and found.last is None:
             raise NotFound(f"There is no session {session[:60]!r}.", hint="opsmith session list")
         async with (
-            teller(settings, wanted=sources.narrate) as model,
-            Asker(settings, sources, ledger=ledger, model=model) as asker,
+            inference(settings, needed=sources.narrate) as model,
+            Asker(
+                settings,
+                sources,
+                ledger=ledger,
+                model=model if sources.narrate else None,
+                last=model,
+            ) as asker,
         ):
             yield Conversation(asker, found, principal)
 
