@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import ctypes.util
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,14 +13,11 @@ from pathlib import Path
 # mallopt(3): M_ARENA_MAX. Each thread that allocates would else keep a heap of its own.
 _ARENA_MAX = -8
 _ARENAS = 2
-
-
 # madvise(2): the pages are let go of and, of a file, read again from it when they are needed.
 _DONT_NEED = 4
-# Machine code that is run once a kernel is loaded, and never by the kernel: the compiler's.
-_SELDOM_RUN = "/libllvmlite.so"
-
-
+# Machine code that is run now and then: the compiler's, once a kernel is loaded, and that of the
+# graph's database, once an incident is written down.
+_SELDOM_RUN = re.compile(r" r-xp .*/(libllvmlite|_lbug)[^/]*\.so$")
 # After so many new objects the youngest are looked through, after so many of these rounds the
 # young; both take some milliseconds at the most.
 _YOUNGEST, _YOUNG = 5_000, 10
@@ -55,7 +53,7 @@ async def tidy() -> None:
 
 
 def give_back() -> None:
-    """Return freed memory, and the compiler's pages, to the system; some milliseconds."""
+    """Return freed memory, and code that is seldom run, to the system; some milliseconds."""
     if _LIBC is None:
         return
     _LIBC.malloc_trim(0)
@@ -67,6 +65,6 @@ def _seldom_run() -> Iterator[tuple[int, int]]:
     """Start and size of the code, never written, that is seldom run. Source: proc(5), maps."""
     with suppress(OSError):
         for line in Path("/proc/self/maps").read_text().splitlines():
-            if line.endswith(_SELDOM_RUN) and " r-xp " in line:
+            if _SELDOM_RUN.search(line):
                 start, end = (int(part, 16) for part in line.partition(" ")[0].split("-"))
                 yield start, end - start

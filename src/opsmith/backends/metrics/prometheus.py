@@ -127,7 +127,7 @@ class PrometheusMetrics:
             result = [{"metric": {}, "value": result}]
         elif kind not in ("vector", "matrix"):
             raise BadAnswer(f"{self._where} answered a {kind!r}, which is no series.")
-        return tuple(self._one(told) for told in result)
+        return tuple(self._one(told) for told in _taken(result))
 
     def _one(self, told: object) -> Series:
         if not isinstance(told, dict):
@@ -153,6 +153,13 @@ class PrometheusMetrics:
             times_s=times,
             values=np.where(np.isinf(values), np.nan, values) * meaning.scale,
         )
+
+
+def _taken(told: list[object]) -> Iterator[object]:
+    """Each of a list, which lets go of it: as numbers of Python samples take ten times as much."""
+    told.reverse()
+    while told:
+        yield told.pop()
 
 
 def _points(told: Mapping[str, object]) -> Iterator[tuple[float, float]]:
