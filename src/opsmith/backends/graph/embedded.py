@@ -42,6 +42,8 @@ class EmbeddedGraph:
         self._lock_path = path.with_name(f"{path.name}.lock")
         self._turn = threading.Lock()
         self._reader: ladybug.Database | None = None
+        # keeps the statements that it has planned: planning costs as much as answering
+        self._connection: ladybug.Connection | None = None
         self._opened: tuple[object, ...] = ()
 
     async def aclose(self) -> None:
@@ -71,7 +73,10 @@ class EmbeddedGraph:
 
         def ask(connection: ladybug.Connection) -> Table:
             connection.set_query_timeout(max(int(within.total_seconds() * 1000), 1))
-            return table(connection, asked, most)
+            try:
+                return table(connection, asked, most)
+            finally:
+                connection.set_query_timeout(0)
 
         return await asyncio.to_thread(self._reading, ask)
 
@@ -103,28 +108,24 @@ class EmbeddedGraph:
             if not self._path.exists():
                 self._make()
             with locked(self._lock_path, alone=False), _translated():
-                reader = self._open_reader()
-                if reader is not None:
-                    with ladybug.Connection(reader, num_threads=1) as connection:
-                        return act(connection)
+                if (connection := self._open_reader()) is not None:
+                    return act(connection)
             # Whoever wrote last was killed while folding its log: opening to write mends that.
             self._make()
             with locked(self._lock_path, alone=False), _translated():
-                reader = self._open_reader()
-                if reader is None:
+                if (connection := self._open_reader()) is None:
                     raise Unreachable("The graph is being mended by another process.")
-                with ladybug.Connection(reader, num_threads=1) as connection:
-                    return act(connection)
+                return act(connection)
 
     def _make(self) -> None:
         with locked(self._lock_path, alone=True), _translated():
             self._forget_reader()
             self._with_writer(lambda _: None)
 
-    def _open_reader(self) -> ladybug.Database | None:
-        """A database that reads the file as it is now; None when a writer left work undone."""
+    def _open_reader(self) -> ladybug.Connection | None:
+        """A connection that reads the file as it is now; None when a writer left work undone."""
         now = self._signature()
-        if self._reader is None or now != self._opened:
+        if self._connection is None or now != self._opened:
             self._forget_reader()
             try:
                 self._reader = ladybug.Database(
@@ -134,8 +135,9 @@ class EmbeddedGraph:
                 if "recovery is pending" in str(error):
                     return None
                 raise
+            self._connection = ladybug.Connection(self._reader, num_threads=1)
             self._opened = now
-        return self._reader
+        return self._connection
 
     def _signature(self) -> tuple[object, ...]:
         found: list[object] = []
@@ -146,6 +148,9 @@ class EmbeddedGraph:
         return tuple(found)
 
     def _forget_reader(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
         if self._reader is not None:
             self._reader.close()
             self._reader = None

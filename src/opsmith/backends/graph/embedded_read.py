@@ -43,6 +43,7 @@ def around(connection: ladybug.Connection, wanted: Around) -> Subgraph:
 def _hop(connection: ladybug.Connection, start: str, steps: int) -> list[Link]:
     """The links of the nodes `steps` away from `start`, in one order."""
     way = "".join(f"-[]-(n{step})" for step in range(1, steps + 1))
+    columns = walked_columns()
     passed = " AND ".join(f"label(n{step}) <> 'Incident'" for step in range(1, steps + 1))
     statement = said(
         "hop",
@@ -50,12 +51,12 @@ def _hop(connection: ladybug.Connection, start: str, steps: int) -> list[Link]:
         STEPS=way,
         PASSED=f"WHERE {passed}" if passed else "",
         LAST=f"n{steps}",
-        PROPERTIES=", ".join(f"e.{name}" for name in walked_columns()),
+        PROPERTIES=", ".join(f"e.{name}" for name in columns),
     )
     walked = {tuple(map(str, row[:3])): row for row in rows(connection, statement, {"id": start})}
     return [
-        link_of(str(kind), str(here), str(there), dict(zip(walked_columns(), values, strict=True)))
-        for (here, there, kind), (_, _, _, *values) in sorted(walked.items())
+        link_of(kind, here, there, dict(zip(columns, walked[here, there, kind][3:], strict=True)))
+        for here, there, kind in sorted(walked)
     ]
 
 
