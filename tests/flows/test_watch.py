@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 POOL = Blame(entity=Entity.service("db"), kind=CauseKind.POOL_EXHAUSTED)
 
 
-def episode(name: str, *, fires: bool = True) -> Episode:
+def episode(name: str, *, fires: bool = True, at: datetime = START) -> Episode:
     alert = Alert(
         fingerprint=f"of-{name}",
         name="Slow",
@@ -31,10 +31,10 @@ def episode(name: str, *, fires: bool = True) -> Episode:
         metric="m",
         severity="critical",
         starts_at=START,
-        ends_at=None if fires else START,
+        ends_at=None if fires else at,
     )
     state = EpisodeState.FIRING if fires else EpisodeState.RESOLVED
-    return Episode(alert=alert, state=state, first_seen=START, turns=(START,))
+    return Episode(alert=alert, state=state, first_seen=START, turns=(at,))
 
 
 class World:
@@ -43,6 +43,8 @@ class World:
     def __init__(self) -> None:
         self.now = START
         self.found: Blame | None = POOL
+        self.path: tuple[Entity, ...] = ()
+        self.onset: datetime | None = None
         self.down = False
         self.looks = 0
         self.heard: list[Incident] = []
@@ -58,9 +60,10 @@ class World:
             status=Status.DIAGNOSED,
             blame=self.found,
             confidence=0.9,
-            path=(),
+            path=self.path,
             sentence=f"{incident.title}: the pool",
             found_at=self.now,
+            onset=self.onset,
         )
 
     async def announce(self, incident: Incident) -> None:
@@ -82,6 +85,7 @@ async def watch(world: World, ledger: MemoryLedger) -> AsyncIterator[Watch]:
     made = Watch(
         ledger,
         look=world.look,
+        weigh=world.look,
         announce=world.announce,
         clock=world.clock,
         looks_after_s=(0.0, 0.01),
@@ -283,3 +287,111 @@ async def test_an_open_incident_that_nobody_looked_into_is_looked_into_after_a_r
     await again.close()
 
     assert again.incidents()[0].verdict is not None
+
+
+MINUTE = timedelta(minutes=1)
+FULL = Blame(entity=Entity.service("mail"), kind=CauseKind.DISK_FULL)
+
+
+@pytest.fixture
+async def second(
+    watch: Watch, world: World, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[tuple[Incident, ...]]]:
+    """An incident of `cart` with its cause, then an alert more; all incidents, oldest first."""
+    monkeypatch.setattr("opsmith.flows.watch.LOOKS_APART_S", 0.01)
+
+    async def came(
+        name: str, *, calm: bool, found: Blame, onset: datetime, path: tuple[str, ...] = ()
+    ) -> tuple[Incident, ...]:
+        world.path, world.onset = (POOL.entity, Entity.service("cart")), START
+        await watch.take([episode("cart")])
+        await asyncio.sleep(0.05)
+        if calm:
+            world.now = START + 2 * MINUTE
+            await watch.take([episode("cart", fires=False, at=world.now)])
+        world.now = START + 4 * MINUTE
+        world.found, world.onset = found, onset
+        world.path = (found.entity, *map(Entity.service, path), Entity.service(name))
+        await watch.take([episode(name, at=world.now)])
+        await asyncio.sleep(0.1)
+        return tuple(sorted(watch.incidents(), key=lambda i: i.opened_at))
+
+    return came
+
+
+async def test_a_fault_that_began_after_the_first_recovered_is_an_incident_of_its_own(
+    second: Callable[..., Awaitable[tuple[Incident, ...]]], watch: Watch, world: World
+) -> None:
+    first, new = await second("cart", calm=True, found=FULL, onset=START + 3 * MINUTE)
+
+    assert first.verdict is not None
+    assert (first.state, first.verdict.blame) == (IncidentState.MITIGATED, POOL)
+    assert new.verdict is not None
+    assert (new.state, new.verdict.blame, new.after) == (IncidentState.OPEN, FULL, first.id)
+
+    await watch.take([episode("cart", fires=False, at=world.now)])
+
+    assert watch.incident(new.id).state is IncidentState.MITIGATED
+
+
+async def test_the_same_cause_again_is_the_same_incident(
+    second: Callable[..., Awaitable[tuple[Incident, ...]]],
+) -> None:
+    (only,) = await second("cart", calm=True, found=POOL, onset=START + 3 * MINUTE)
+
+    assert only.state is IncidentState.OPEN
+
+
+async def test_what_began_before_the_recovery_belongs_to_what_stood_then(
+    second: Callable[..., Awaitable[tuple[Incident, ...]]],
+) -> None:
+    (only,) = await second("cart", calm=True, found=FULL, onset=START + MINUTE)
+
+    assert only.after is None
+
+
+async def test_a_later_fault_whose_way_is_another_leaves_while_the_first_still_fires(
+    second: Callable[..., Awaitable[tuple[Incident, ...]]],
+) -> None:
+    first, new = await second("front", calm=False, found=FULL, onset=START + 3 * MINUTE)
+
+    assert [m.entity.name for m in first.members] == ["cart"]
+    assert [m.entity.name for m in new.members] == ["front"]
+    assert first.state is new.state is IncidentState.OPEN
+
+
+async def test_a_later_trouble_on_the_same_way_stays_with_the_first(
+    second: Callable[..., Awaitable[tuple[Incident, ...]]],
+) -> None:
+    (only,) = await second(
+        "front", calm=False, found=FULL, onset=START + 3 * MINUTE, path=("db", "api")
+    )
+
+    assert only.size == 2
+
+
+async def test_a_storm_whose_alerts_come_over_a_minute_is_one_incident(
+    watch: Watch, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opsmith.flows.watch.LOOKS_APART_S", 0.01)
+    world.path, world.onset = (POOL.entity, Entity.service("front")), START
+    for number in range(20):
+        world.now = START + timedelta(seconds=3 * number)
+        # what a look at a few alerts finds may differ: the way to each goes over the same cause
+        world.path = (POOL.entity, Entity.service(f"svc-{number}"))
+        await watch.take([episode(f"svc-{10 * number + n}") for n in range(10)])
+        await asyncio.sleep(0.03)
+
+    (incident,) = watch.incidents()
+    assert incident.size == 200
+
+
+async def test_a_restart_remembers_after_which_incident_one_came(
+    second: Callable[..., Awaitable[tuple[Incident, ...]]], world: World, ledger: MemoryLedger
+) -> None:
+    first, new = await second("cart", calm=True, found=FULL, onset=START + 3 * MINUTE)
+    again = Watch(ledger, look=world.look, announce=world.announce, clock=world.clock)
+
+    await again.load()
+
+    assert again.incident(new.id).after == first.id

@@ -135,6 +135,8 @@ def _text(one: Incident, *, whole: bool) -> str:
     alerts = f"{one.firing}/{one.size} firing"
     since = f"{one.opened_at:%Y-%m-%d %H:%M:%S}Z"
     lines = [f"{one.id}  {one.state:<9}  {since}  {alerts}  {one.title}", f"    {verdict}"]
+    if one.after:
+        lines.append(f"    soon after {one.after}")
     if whole:
         if one.verdict and one.verdict.path:
             lines.append("    path: " + " -> ".join(map(str, one.verdict.path)))

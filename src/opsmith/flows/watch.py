@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -21,6 +21,7 @@ from opsmith.localise.grouping import (
     split,
     with_sign,
 )
+from opsmith.localise.parting import is_apart, parted
 from opsmith.localise.roll import Roll
 from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.incident import ENDED, Blame, Incident, IncidentState, Verdict
@@ -45,10 +46,19 @@ Look = Callable[[Incident], Awaitable[Verdict]]
 Announce = Callable[[Incident], Awaitable[None]]
 
 
+@dataclass(slots=True)
+class _Round:
+    """What was looked into of an incident, and still fires; since when nothing did, if nothing."""
+
+    looked_into: set[str] = field(default_factory=set)
+    calm_at: datetime | None = None
+
+
 class Watch:
     """Keeps the incidents; every change is on the ledger before it is announced.
 
     look: investigates one incident with what is known now; its errors leave the old verdict.
+    weigh: the same, with nothing kept of it; without it no fault is told from an earlier one.
     announce: is told each incident after each change.
     """
 
@@ -59,10 +69,12 @@ class Watch:
         look: Look,
         announce: Announce,
         clock: Callable[[], datetime],
+        weigh: Look | None = None,
         looks_after_s: Sequence[float] = LOOKS_AFTER_S,
     ) -> None:
         self._ledger = ledger
         self._look = look
+        self._weigh = weigh
         self._announce = announce
         self._clock = clock
         self._looks_after_s = tuple(looks_after_s)
@@ -73,6 +85,7 @@ class Watch:
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._read_to = 0
         self._written: dict[str, int] = {}
+        self._rounds: dict[str, _Round] = {}
         self._loose: dict[str, Sign] = {}
         self.failed_looks = 0
 
@@ -106,6 +119,8 @@ class Watch:
             now = self._clock()
             grown = self._roll.placed(episodes, beside=self._beside, now=now)
             fresh = [one.incident.id for one in grown if self._has_news(one.incident)]
+            for one in grown:
+                self._follow_round(one.incident, episodes, now=now)
             touched = {one.incident.id: one.incident for one in grown}
             touched |= self._with_signs(touched, now=now)
             await self._keep(
@@ -330,12 +345,51 @@ class Watch:
             if not due or self._roll[name].state in ENDED:
                 break
             due.popleft()
+            if await self._has_parted(name):
+                due.clear()
+                continue
             await self._look_once(name)
             looked = time()
             if due:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(news.wait(), began + due[0] - time())
         del self._news[name]
+
+    def _follow_round(
+        self, incident: Incident, episodes: Sequence[Episode], *, now: datetime
+    ) -> None:
+        """Keep which alerts of it were looked into and still fire, and when none did any more."""
+        firing = {member.fingerprint for member in incident.members if member.firing}
+        seen = self._rounds.setdefault(incident.id, _Round())
+        seen.looked_into &= firing
+        if not incident.firing:
+            ends = [e.alert.ends_at for e in episodes if e.alert.ends_at is not None]
+            seen.calm_at = min(max(ends, default=now), now)
+
+    async def _has_parted(self, name: str) -> bool:
+        """Whether alerts that nobody looked into yet were of another fault, and have left."""
+        incident, seen = self._roll[name], self._rounds.setdefault(name, _Round())
+        firing = frozenset(m.fingerprint for m in incident.members if m.firing)
+        late, calm_at = firing - seen.looked_into, seen.calm_at
+        is_second = incident.verdict is not None and bool(seen.looked_into or calm_at)
+        seen.looked_into, seen.calm_at = set(firing), None
+        if self._weigh is None or not late or not is_second:
+            return False
+        alone = tuple(m for m in incident.members if m.fingerprint in late)
+        try:
+            found = await self._weigh(replace(incident, members=alone))
+        except OpsmithError:
+            self.failed_looks += 1
+            return False
+        async with self._taking_turns():
+            incident = self._roll[name]
+            if incident.state in ENDED or not is_apart(incident, late, found, calm_at=calm_at):
+                return False
+            first, second = parted(incident, late, found, now=self._clock())
+            self._rounds[second.id] = _Round(looked_into=set(late))
+            await self._keep((first, second))
+        self._start_looking(second.id)
+        return True
 
     async def _look_once(self, name: str) -> None:
         try:

@@ -172,6 +172,7 @@ class IncidentShape(BaseModel):
     """One incident; report is where its page is, None while there is no verdict.
 
     more: how many alerts fire in it beside those in `alerts`.
+    after: the incident soon after which its fault began.
     """
 
     id: str
@@ -187,6 +188,7 @@ class IncidentShape(BaseModel):
     confirmed: BlameShape | None
     rejected: list[BlameShape]
     merged_into: str | None
+    after: str | None
     report: str | None
     signs: list[SignShape]
 
@@ -217,6 +219,7 @@ class IncidentShape(BaseModel):
             confirmed=BlameShape.of(incident.confirmed) if incident.confirmed else None,
             rejected=list(map(BlameShape.of, incident.rejected)),
             merged_into=incident.merged_into,
+            after=incident.after,
             report=f"/v1/incidents/{incident.id}/report.html" if incident.verdict else None,
             signs=list(map(SignShape.of, incident.signs)),
         )

@@ -78,9 +78,9 @@ class Roll:
         self._holder.update(dict.fromkeys(moved, into))
 
     def _may_hold(self, incident: Incident, name: str) -> bool:
-        """An incident that has ended takes no alert from one that stands."""
-        other = self._holder.get(name)
-        return other is None or other not in self._live or incident.state not in ENDED
+        """An incident that has ended takes no alert from one that stands, nor from its next."""
+        other = self._live.get(self._holder.get(name, ""))
+        return other is None or (incident.state not in ENDED and other.after != incident.id)
 
     def placed(
         self, episodes: Sequence[Episode], *, beside: Neighbours, now: datetime

@@ -71,6 +71,7 @@ class Incident:
     merged_into: id of the incident that took this one's alerts.
     signs: anomalies and early warnings near it in time and topology, newest last.
     more: how many alerts fire in it beside those that it names.
+    after: id of the incident soon after which this one's fault began, and beside which it stands.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Incident:
     merged_into: str | None = None
     signs: tuple[Sign, ...] = ()
     more: int = 0
+    after: str | None = None
 
     @property
     def entities(self) -> frozenset[Entity]:

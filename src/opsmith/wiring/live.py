@@ -94,7 +94,7 @@ class App:
         self._graph = open_graph(settings)
         self.memory = Memory(self._graph)
         self.looks = self._with_eyes()
-        self.watch = Watch(self._ledger, look=self.looks, announce=self._announce, clock=now)
+        self.watch = self._with_watch()
         self._announcer = self._with_voice()
         self.listeners.append(self._announcer.tell)
         self.collection = collection(settings, self._own.registry)
@@ -124,6 +124,15 @@ class App:
             episode=self.inbox.episode,
             troubles=self._troubles,
             memory=self.memory,
+        )
+
+    def _with_watch(self) -> Watch:
+        return Watch(
+            self._ledger,
+            look=self.looks,
+            weigh=self.looks.weigh,
+            announce=self._announce,
+            clock=now,
         )
 
     def _with_signs(self) -> Signs:

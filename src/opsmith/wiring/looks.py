@@ -8,11 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from opsmith.audit.states import CHANGE, of_look, to_change
+from opsmith.audit.states import of_look
 from opsmith.errors import OpsmithError
-from opsmith.flows.capture import Sources, capture
+from opsmith.flows.capture import BEFORE, LONGEST, Sources, capture
 from opsmith.flows.investigate import Investigation, investigate
+from opsmith.flows.recent_changes import RecentChanges
 from opsmith.flows.remediate import acted_at
 from opsmith.flows.remember import Memory
 from opsmith.localise.fitted import Fitted
@@ -21,9 +23,8 @@ from opsmith.nouns.diagnosis import Diagnosis, PathWeights
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Blame, Incident, Verdict
 from opsmith.nouns.report import Report
-from opsmith.nouns.signals import Change
 from opsmith.nouns.topology import Topology
-from opsmith.seams.ledger import Ledger, Wanted
+from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
 from opsmith.wiring.memory import give_back
 from opsmith.wiring.replay import look_of
@@ -32,8 +33,6 @@ from opsmith.wiring.weights import weights
 
 # How many causes a report shows.
 TOP = 5
-# Changes read for one look; older ones are outside any window long before.
-MOST_CHANGES = 100_000
 
 
 class Looks:
@@ -61,6 +60,7 @@ class Looks:
         self._episode = episode
         self._troubles = troubles
         self._memory = memory
+        self._changes = RecentChanges(ledger, keep_for=LONGEST + BEFORE)
         self._remembering: set[asyncio.Task[None]] = set()
         self._keeping: dict[str, asyncio.Task[None]] = {}
         self.know: Callable[[Topology], None] = lambda _: None
@@ -87,18 +87,45 @@ class Looks:
         began = now()
         await self._kept(incident.id)  # the last look's digests are of the bundle that lies there
         folder = self._folder / incident.id
+        fitted = weights(self._settings)
+        until = await acted_at(self._ledger, incident.id)
+        found = await self._investigated(folder, incident, fitted=fitted, at=began, until=until)
+        self.know(found.recording.topology)
+        keeping = self._keep(folder, found, fitted=fitted, at=began)
+        self._keeping[incident.id] = asyncio.create_task(keeping)
+        self._remember_aside(incident, found)
+        return await self._said(incident, found, began)
+
+    async def weigh(self, incident: Incident) -> Verdict:
+        """What a look would find, with nothing kept of it."""
+        began = now()
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".weighed-", dir=self._folder) as name:
+            found = await self._investigated(
+                Path(name), incident, fitted=weights(self._settings), at=began, until=None
+            )
+        return await self._said(incident, found, began)
+
+    async def _investigated(
+        self,
+        folder: Path,
+        incident: Incident,
+        *,
+        fitted: Fitted,
+        at: datetime,
+        until: datetime | None,
+    ) -> Investigation:
         members = (self._episode(member.fingerprint) for member in incident.members)
         lost = await capture(
             folder / "bundle",
             sources=self._sources,
             episodes=[episode for episode in members if episode is not None],
-            changes=await self._changes(),
-            now=began,
-            until=await acted_at(self._ledger, incident.id),
+            changes=await self._changes.at(at),
+            now=at,
+            until=until,
         )
         self._troubles.note("prometheus", lost[0] if lost else "")
-        fitted = weights(self._settings)
-        found = await asyncio.to_thread(
+        return await asyncio.to_thread(
             investigate,
             folder / "bundle",
             fitted=fitted,
@@ -106,12 +133,11 @@ class Looks:
             path_weights=PathWeights.BOTTLENECK,
             seen_before=partial(self._seen_before, incident),
         )
-        self.know(found.recording.topology)
+
+    async def _said(self, incident: Incident, found: Investigation, began: datetime) -> Verdict:
+        """The verdict of what was found; counted, and what it took given back."""
         self.done += 1
         self.seconds += (now() - began).total_seconds()
-        keeping = self._keep(folder, found, fitted=fitted, at=began)
-        self._keeping[incident.id] = asyncio.create_task(keeping)
-        self._remember_aside(incident, found)
         await asyncio.to_thread(give_back)
         return verdict(
             found.diagnosis, rejected=incident.rejected, sentence=found.sentence, at=now()
@@ -161,17 +187,13 @@ class Looks:
     def _seen_before(self, incident: Incident, diagnosis: Diagnosis) -> tuple[str, ...]:
         """What people will want to know of earlier incidents like this one."""
         found = verdict(diagnosis, rejected=incident.rejected, sentence="", at=incident.updated_at)
-        return tuple(
+        after = f"Incident {incident.after} stood just before; this one began apart from it."
+        return ((after,) if incident.after else ()) + tuple(
             f"{one.opened_at:%Y-%m-%d %H:%M} UTC, {one.title}: it was"
             f" {one.confirmed.entity} ({one.confirmed.kind}), incident {one.id}"
             for one in self.like(replace(incident, verdict=found))
             if one.confirmed is not None
         )
-
-    async def _changes(self) -> tuple[Change, ...]:
-        """Every change on the ledger that may still matter."""
-        newest = await self._ledger.read(Wanted(kind=CHANGE, limit=MOST_CHANGES))
-        return tuple(map(to_change, newest))
 
 
 def now() -> datetime:

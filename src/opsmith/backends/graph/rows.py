@@ -97,7 +97,7 @@ def _known(value: float | None) -> float | None:
 
 
 def _float(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else _MISSING  # noqa: UP038 - read twice as fast
+    return float(value) if isinstance(value, (int, float)) else _MISSING
 
 
 def _time(value: object) -> datetime:

@@ -3,13 +3,13 @@
 const words = {
   en: { live: "live", lost: "connection lost, trying again", connecting: "connecting", looking: "looking for the cause …",
         alerts: (n, all) => `${n} of ${all} alerts firing`, alertList: (n) => `Alerts (${n})`, signList: (n) => `Evidence from metrics (${n})`,
-        seen: "Seen before:", confirmed: "confirmed:", rejected: "ruled out:", sure: "sure", choose: "…", over: "over",
+        seen: "Seen before:", after: "Soon after", confirmed: "confirmed:", rejected: "ruled out:", sure: "sure", choose: "…", over: "over",
         due: (left) => `crosses in about ${left}`, past: "should have crossed by now", noted: "noted", failed: "That was refused:",
         counts: (open, all) => `${open} open, ${all} in all`,
         open: "open", mitigated: "mitigated", resolved: "resolved", "confirmed-state": "confirmed" },
   zh: { live: "实时", lost: "连接中断，正在重试", connecting: "正在连接", looking: "正在寻找根因…",
         alerts: (n, all) => `${all} 条告警中 ${n} 条触发`, alertList: (n) => `告警（${n}）`, signList: (n) => `指标证据（${n}）`,
-        seen: "曾经出现：", confirmed: "已确认：", rejected: "已排除：", sure: "把握", choose: "…", over: "已结束",
+        seen: "曾经出现：", after: "紧随", confirmed: "已确认：", rejected: "已排除：", sure: "把握", choose: "…", over: "已结束",
         due: (left) => `约 ${left} 后越过阈值`, past: "按预测此时应已越过", noted: "已记录", failed: "被拒绝：",
         counts: (open, all) => `${open} 个进行中，共 ${all} 个`,
         open: "进行中", mitigated: "已缓解", resolved: "已解决", "confirmed-state": "已确认" },
@@ -99,6 +99,7 @@ function card(incident) {
   const more = [say("alerts", incident.firing, incident.alerts.length + incident.more)];
   if (verdict && verdict.cause) more.push(`${verdict.cause.entity} ${verdict.cause.kind}, ${Math.round(verdict.confidence * 100)} % ${say("sure")}`);
   if (incident.confirmed) more.push(`${say("confirmed")} ${incident.confirmed.entity} ${incident.confirmed.kind}`);
+  if (incident.after) more.push(`${say("after")} ${incident.after}`);
   for (const blame of incident.rejected) more.push(`${say("rejected")} ${blame.entity} ${blame.kind}`);
   put(".more", more.join(" · "));
   put(".seen", incident.similar.length ? `${say("seen")} ${incident.similar.map(seenBefore).join("; ")}` : "");
