@@ -6,6 +6,8 @@ a retry storm is work that its caller no longer waits for.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +20,7 @@ Mask = NDArray[np.bool_]
 # An operation that repeats each call once or more storms, if it did so half as much before.
 LEAST_REPEATS = 1.0
 GROWN = 2.0
+TIME_IS_UP = re.compile("time(d )?-?_?out|deadline", re.IGNORECASE)
 
 
 def repeats(
@@ -54,24 +57,41 @@ def repeats(
 
 
 def given_up(traces: Traces) -> Mask:
-    """(n,) failed calls that their caller gave up sooner than they usually take.
+    """(n,) failed calls that their caller gave up sooner than it used to.
 
-    The callee saw the call, did not fail, and was still at work: it is the caller's impatience.
+    The callee was still at work, or the call says itself that its time was up; and a call of the
+    kind that took longer had been waited for, so that this patience is new.
     """
+    spans = traces.spans
+    calls = spans.side == CLIENT
+    suspect: Mask = spans.failed & calls & (still_at_work(traces) | out_of_time(traces))
+    if not suspect.any():
+        return suspect
+    _, kind = np.unique(
+        spans.entity.astype(np.int64) * len(spans.operations) + spans.operation,
+        return_inverse=True,
+    )
+    served = calls & ~spans.failed & traces.fault_free[traces.trace]
+    longest_s = np.zeros(int(kind.max()) + 1)
+    np.fmax.at(longest_s, kind[served], spans.duration_s[served])
+    return np.asarray(suspect & (spans.duration_s < longest_s[kind]))
+
+
+def still_at_work(traces: Traces) -> Mask:
+    """(n,) calls whose callee did not fail and ended later than they did."""
     spans = traces.spans
     child = np.flatnonzero(traces.crosses & ~spans.failed)
     up = traces.parent[child]
     end_s = spans.start_s + spans.duration_s
-    worked_on = np.zeros(len(spans.failed), dtype=np.bool_)
-    worked_on[up[end_s[child] > end_s[up]]] = True
-    suspect: Mask = spans.failed & (spans.side == CLIENT) & worked_on
-    if not suspect.any():
-        return suspect
-    kind = spans.entity.astype(np.int64) * len(spans.operations) + spans.operation
-    healthy = (spans.side == CLIENT) & ~spans.failed & traces.fault_free[traces.trace]
-    for number in np.unique(kind[suspect]).tolist():
-        usual = spans.duration_s[healthy & (kind == number)]
-        mine = suspect & (kind == number)
-        known = len(usual) > 0
-        suspect[mine] = spans.duration_s[mine] < np.nanmedian(usual) if known else False
-    return suspect
+    found = np.zeros(len(spans.failed), dtype=np.bool_)
+    found[up[end_s[child] > end_s[up]]] = True
+    return found
+
+
+def out_of_time(traces: Traces) -> Mask:
+    """(n,) spans whose `error.type` (OpenTelemetry semantic conventions) speaks of time."""
+    sets = [
+        any(name == "error.type" and TIME_IS_UP.search(value) for name, value in attributes)
+        for attributes in traces.spans.attribute_sets
+    ]
+    return np.array(sets, dtype=np.bool_)[traces.spans.attributes]
