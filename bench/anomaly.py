@@ -2,11 +2,11 @@
 
 python bench/anomaly.py --data DIR [--fit DIR] [--scores DIR] [-o json] [--no-peers]
 
-DIR is a folder laid out as nab, ms-cloud, netman-kpi-sample or prometheus-dump; which one is
-told from its files. Thresholds come from --fit alone (without it from DIR, and the answer says
-so). NAB scores alarms, so it gets the alarm score behind the cool-down; the point-labelled sets
-get the point score. --scores writes `<category>/opsmith_<file>.csv` with columns timestamp and
-anomaly_score.
+DIR is a folder laid out as nab, ms-cloud, netman-kpi-sample or prometheus-dump, or a folder of
+such; which one is told from its files. Thresholds come from --fit alone (without it from DIR,
+and the answer says so). NAB scores alarms, so it gets the alarm score behind the cool-down; the
+point-labelled sets get the point score. --scores writes `<category>/opsmith_<file>.csv` with
+columns timestamp and anomaly_score.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from anomaly_data import LabelledSeries, read_set
+from anomaly_data import LabelledSeries, read_set, sets_in
 from anomaly_peers import PUBLISHED_NAB, installed
 from anomaly_scores import (
     PROFILES,
@@ -46,11 +47,12 @@ Detector = Callable[[Floats, Floats], tuple[Floats, Floats]]
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One detector over one set: scores for points and for alarms, and CPU seconds."""
+    """One detector over one set: scores for points and for alarms, CPU and wall seconds."""
 
     points: list[Judged]
     alarms: list[Judged]
     cpu_s: float
+    wall_s: float
 
 
 def ours(times_s: Floats, values: Floats) -> tuple[Floats, Floats]:
@@ -85,14 +87,15 @@ def cooled(times_s: Floats, scores: Floats) -> Floats:
 def run(series: list[LabelledSeries], detector: Detector) -> Run:
     """Score every row of every series."""
     detector(series[0].times_s[:200], series[0].values[:200])  # compile outside the clock
-    points, alarms, cpu_s = [], [], 0.0
+    points, alarms, cpu_s, wall_s = [], [], 0.0, 0.0
     for one in series:
-        start = time.process_time()
+        cpu, wall = time.process_time(), time.perf_counter()
         point, alarm = detector(one.times_s, one.values)
-        cpu_s += time.process_time() - start
+        cpu_s += time.process_time() - cpu
+        wall_s += time.perf_counter() - wall
         points.append(_judged(one, point))
         alarms.append(_judged(one, cooled(one.times_s, alarm)))
-    return Run(points=points, alarms=alarms, cpu_s=cpu_s)
+    return Run(points=points, alarms=alarms, cpu_s=cpu_s, wall_s=wall_s)
 
 
 def _judged(one: LabelledSeries, scores: Floats) -> Judged:
@@ -110,7 +113,10 @@ def steady_best(thresholds: Floats, gains: Floats) -> float:
 def judge(layout: str, test: Run, fit: Run, series: list[LabelledSeries]) -> dict[str, object]:
     """All figures of one detector on one set."""
     rows = sum(len(one.values) for one in series)
-    report: dict[str, object] = {"us_a_point": round(1e6 * test.cpu_s / rows, 2)}
+    report: dict[str, object] = {
+        "cpu_us_a_point": round(1e6 * test.cpu_s / rows, 2),
+        "wall_us_a_point": round(1e6 * test.wall_s / rows, 2),
+    }
     if layout == "nab":
         for profile in PROFILES:
             threshold = steady_best(*nab_curve(fit.alarms, profile))
@@ -212,26 +218,48 @@ def main() -> None:
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("-o", "--output", choices=("text", "json"), default="text")
     asked = parser.parse_args()
-    layout, series = read_set(asked.data)
-    fit_series = read_set(asked.fit)[1] if asked.fit else series
+    data = sets_in(asked.data)
+    fits = sets_in(asked.fit) if asked.fit else {}
+    alone = len(data) == 1 and len(fits) <= 1
+    reports = {}
+    for name, folder in data.items():
+        fit = next(iter(fits.values()), None) if alone else fits.get(name)
+        if asked.fit and fit is None:
+            print(f"{asked.fit / name}: not there; {name} is skipped.", file=sys.stderr)
+            continue
+        scores = asked.scores and (asked.scores if alone else asked.scores / name)
+        reports[name] = measure(folder, fit, scores, peers=not asked.no_peers)
+    if not reports:
+        sys.exit("Nothing was measured: no set of --data is in --fit.")
+    report = next(iter(reports.values())) if alone else reports
+    print(json.dumps(report, indent=None if asked.output == "json" else 1))
+
+
+def measure(
+    folder: Path, fit_folder: Path | None, scores: Path | None, *, peers: bool
+) -> dict[str, object]:
+    """All figures of one data set; thresholds from `fit_folder`, scores written to `scores`."""
+    layout, series = read_set(folder)
+    fit_series = read_set(fit_folder)[1] if fit_folder else series
     test = run(series, ours)
-    if asked.scores:
-        write_scores(asked.scores, layout, series, test)
-    fit = run(fit_series, ours) if asked.fit else test
+    if scores:
+        write_scores(scores, layout, series, test)
+    fit = run(fit_series, ours) if fit_folder else test
     report: dict[str, object] = {
         "set": layout,
         "series": len(series),
-        "threshold_from": str(asked.fit or "the same data: not a held-out figure"),
+        "threshold_from": str(fit_folder or "the same data: not a held-out figure"),
         "opsmith": judge(layout, test, fit, series),
         "shipped": shipped(series),
         "synthetic_faults": synthetic(series),
     }
-    for name, peer in () if asked.no_peers else installed():
+    for name, peer in installed() if peers else ():
         there = run(series, peer)
-        report[name] = judge(layout, there, run(fit_series, peer) if asked.fit else there, series)
+        known = run(fit_series, peer) if fit_folder else there
+        report[name] = judge(layout, there, known, series)
     if layout == "nab":
         report["published_nab_standard"] = PUBLISHED_NAB
-    print(json.dumps(report, indent=None if asked.output == "json" else 1))
+    return report
 
 
 if __name__ == "__main__":

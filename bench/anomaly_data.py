@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,13 +46,38 @@ class LabelledSeries:
         return float(self.times_s[-1] - self.times_s[self.probation]) / 86400.0
 
 
+def sets_in(folder: Path) -> dict[str, Path]:
+    """The data sets of a folder by name: itself, or each of its folders that is one.
+
+    Ends the program when there is none; a folder without series is told and passed over.
+    """
+    if not folder.is_dir():
+        raise SystemExit(f"{folder}: no such folder.")
+    if _is_set(folder):
+        return {folder.name: folder}
+    inner = sorted(path for path in folder.iterdir() if path.is_dir())
+    for path in inner:
+        if not _is_set(path):
+            print(f"{path}: no series to look for anomalies in; skipped.", file=sys.stderr)
+    found = {path.name: path for path in inner if _is_set(path)}
+    if not found:
+        raise SystemExit(f"{folder}: no data set. Give the folder of one, or of several.")
+    return found
+
+
+def _is_set(folder: Path) -> bool:
+    """Whether a folder holds one data set: CSV files, its own or below `data`."""
+    if (folder / "labels" / "combined_windows.json").exists():
+        return True
+    own = [path for path in folder.glob("*.csv") if path.name not in ("train.csv", "test.csv")]
+    return bool(own) or any((folder / "data").rglob("*.csv"))
+
+
 def read_set(folder: Path) -> tuple[str, list[LabelledSeries]]:
     """The layout's name and its series, in order of name."""
     if (folder / "labels" / "combined_windows.json").exists():
         return "nab", _nab(folder)
     files = sorted(folder.rglob("*.csv"))
-    if not files:
-        raise SystemExit(f"{folder}: no CSV file. Give the folder of one data set.")
     series = [_plain(folder, path) for path in files]
     if (folder / "labels.json").exists():
         return "prometheus-dump", series
@@ -61,7 +87,17 @@ def read_set(folder: Path) -> tuple[str, list[LabelledSeries]]:
 
 def _nab(folder: Path) -> list[LabelledSeries]:
     windows = json.loads((folder / "labels" / "combined_windows.json").read_text("utf-8"))
-    return [_nab_file(folder, name, windows[name]) for name in sorted(windows)]
+    there = {path.relative_to(folder / "data").as_posix() for path in folder.rglob("*.csv")}
+    for names, lack in (
+        (sorted(windows.keys() - there), "labelled files are not there"),
+        (sorted(there - windows.keys()), "files have no entry in the labels"),
+    ):
+        if names:
+            print(f"{folder}: {len(names)} {lack} ({names[0]}, ...); skipped.", file=sys.stderr)
+    both = sorted(there & windows.keys())
+    if not both:
+        raise SystemExit(f"{folder}: none of the labelled files is there.")
+    return [_nab_file(folder, name, windows[name]) for name in both]
 
 
 def _nab_file(folder: Path, name: str, windows: list[list[str]]) -> LabelledSeries:

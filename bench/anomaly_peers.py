@@ -19,10 +19,16 @@ PUBLISHED_NAB = {
     "CAD OSE": 69.9,
     "HTM Java": 65.5,
     "earthgecko Skyline": 58.2,
+    "NumentaTM": 64.6,
     "KNN CAD": 58.0,
     "Relative Entropy": 54.6,
     "Random Cut Forest": 51.7,
+    "Twitter ADVec": 47.1,
     "Windowed Gaussian": 39.6,
+    "Etsy Skyline": 35.7,
+    "Bayesian changepoint": 17.7,
+    "random": 16.8,
+    "EXPoSE": 16.4,
 }
 
 WINDOW, STEP = 6400, 150  # NAB's windowed Gaussian

@@ -20,6 +20,7 @@ from opsmith.detect.state import (
     SCORED,
     SEEN,
     STRICTNESS,
+    TABLES,
     VIEWS,
     Floats,
     State,
@@ -92,6 +93,8 @@ class Fleet:
             knobs=np.array([threshold, cool_down_s, INTERVAL_Z]),
             trees=trees or no_trees(),
             scratch=np.zeros(INPUTS + 2 * VIEWS),
+            marks=np.zeros((4, TABLES), np.int32),
+            chances=np.zeros(TABLES),
         )
         self.keys: list[str] = []
         self._rows: dict[str, int] = {}

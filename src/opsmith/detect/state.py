@@ -13,6 +13,7 @@ from opsmith.errors import BadInput
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
+Marks = NDArray[np.int32]
 
 WINDOW = 60  # values in the feature window; an hour of minutes
 RESIDUALS = 64  # residuals behind the Student-t interval
@@ -83,7 +84,7 @@ class State(NamedTuple):
     days: (n, 3, 4) the slow channels' greatest values by day, see `detect.days`.
     quantiles: (n, VIEWS, 3) running 5, 50 and 95 % of each view.
     counts: (n, TABLES, 64) how often each symbol was seen, two nibbles a byte.
-    masses: (n, TABLES, LIMIT + 1) how many symbols were seen j times.
+    masses: (n, LIMIT + 1, TABLES) how many symbols were seen j times.
     """
 
     scalars: Floats
@@ -124,7 +125,7 @@ def fresh(series: int) -> State:
         days=np.zeros((series, 3, 4), np.float32),
         quantiles=np.zeros((series, VIEWS, 3)),
         counts=np.zeros((series, TABLES, (SLOTS + 1) // 2), np.uint8),
-        masses=np.zeros((series, TABLES, LIMIT + 1), np.uint8),
+        masses=np.zeros((series, LIMIT + 1, TABLES), np.uint8),
     )
     state.scalars[:, LAST_TIME] = -np.inf
     state.scalars[:, BAR_TIME] = -np.inf
@@ -144,7 +145,9 @@ def grown(state: State, series: int) -> State:
 
 
 MAGIC = b"opsmith-detect"
-VERSION = 2
+VERSION = 3
+# The version before: its masses are (n, TABLES, LIMIT + 1).
+TURNED = 2
 _HEAD = struct.Struct("<14sHIIII")  # magic, version, series, and the sizes that fix the layout
 
 
@@ -163,7 +166,8 @@ def from_bytes(data: bytes) -> State:
     if len(data) < _HEAD.size or not data.startswith(MAGIC):
         raise BadInput("These bytes are no detector state.")
     _, version, series, scalars, tables, slots = _HEAD.unpack_from(data)
-    if (version, scalars, tables, slots) != (VERSION, SCALARS, TABLES, SLOTS):
+    fits = (scalars, tables, slots) == (SCALARS, TABLES, SLOTS)
+    if version not in (VERSION, TURNED) or not fits:
         raise BadInput(
             f"The detector state has version {version}, this opsmith reads {VERSION}.",
             hint="Remove it to start fresh.",
@@ -178,4 +182,8 @@ def from_bytes(data: bytes) -> State:
         count = int(np.prod(shape))
         parts.append(np.frombuffer(data, part.dtype, count, at).reshape(shape).copy())
         at += count * part.dtype.itemsize
-    return State._make(parts)
+    state = State._make(parts)
+    if version == TURNED:
+        turned = state.masses.reshape(series, TABLES, LIMIT + 1).transpose(0, 2, 1)
+        state = state._replace(masses=np.ascontiguousarray(turned))
+    return state

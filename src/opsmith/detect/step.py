@@ -52,10 +52,11 @@ from opsmith.detect.state import (
     WINDOW,
     Bytes,
     Floats,
+    Marks,
     Singles,
     State,
 )
-from opsmith.detect.surprise import halve, surprise, track
+from opsmith.detect.surprise import halve, meet, name, surprise, track
 from opsmith.detect.views import (
     CHANGE,
     LEVEL,
@@ -115,12 +116,15 @@ class Rules(NamedTuple):
 
     knobs: (3,) threshold of the alarm score; cool-down in seconds; normal quantile of the
     interval.
-    trees: the one-step model, may be empty. scratch: (INPUTS + 2 VIEWS,), any content.
+    trees: the one-step model, may be empty. scratch: (INPUTS + 2 VIEWS,), marks: (4, TABLES),
+    chances: (TABLES,), any content.
     """
 
     knobs: Floats
     trees: Trees
     scratch: Floats
+    marks: Marks
+    chances: Floats
 
 
 @kernel
@@ -172,7 +176,7 @@ def weigh(state: State, rules: Rules, i: int, views: Floats, answer: Floats) -> 
     look(scalars, state.ring[i], quantiles, views)
     squash_views(scalars, quantiles, views, squashed)
     learn_scales(scalars, quantiles, views)
-    score(state, i, squashed, answer)
+    score(state, rules, i, squashed, answer)
     blend(scalars, answer)
 
 
@@ -289,7 +293,7 @@ def learn_scales(scalars: Floats, quantiles: Floats, views: Floats) -> None:
 
 
 @kernel
-def score(state: State, i: int, squashed: Floats, answer: Floats) -> None:
+def score(state: State, rules: Rules, i: int, squashed: Floats, answer: Floats) -> None:
     """Each view's surprise, alone and in its context; the tables then know the point."""
     scalars, counts, masses = state.scalars[i], state.counts[i], state.masses[i]
     past, before = state.past[i], state.before[i]
@@ -298,9 +302,10 @@ def score(state: State, i: int, squashed: Floats, answer: Floats) -> None:
     scored = scalars[SCORED]
     for view in range(9):
         beside = context(view, squashed, past, before, slot)
-        answer[FIRST_SURPRISE + view] = surprise(
-            counts, masses, 4 * view, squashed[view], beside, scored
-        )
+        name(rules.marks, 4 * view, squashed[view], beside)
+    meet(counts, masses, rules.marks, scored, rules.chances)
+    for view in range(9):
+        answer[FIRST_SURPRISE + view] = surprise(rules.chances, 4 * view)
     past[0, slot] = squashed[LEVEL]
     past[1, slot] = squashed[SEASON]
     before[0] = squashed[VALUE]

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from opsmith.detect.state import LIMIT, SLOTS, TABLES, Bytes, Floats
+from opsmith.detect.state import LIMIT, SLOTS, TABLES, Bytes, Floats, Marks
 from opsmith.numerics.compiled import kernel
 
 # Bins a unit of the squashed scale: half a unit is the coarsest bin that still tells one scale
@@ -48,52 +48,60 @@ def count_of(counts: Bytes, table: int, slot: int) -> int:
 
 
 @kernel
-def _set_count(counts: Bytes, table: int, slot: int, count: int) -> None:
-    shift = (slot & 1) << 2
-    others = np.int64(counts[table, slot >> 1]) & (240 >> shift)
-    counts[table, slot >> 1] = others | (count << shift)
-
-
-@kernel
-def meet(counts: Bytes, masses: Bytes, table: int, scored: float, symbol: int) -> float:
-    """The probability of a symbol at least as rare as this one; then count it.
+def meet(counts: Bytes, masses: Bytes, marks: Marks, scored: float, out: Floats) -> None:
+    """The probability, in every table, of a symbol at least as rare as its; then count them.
 
     With N_j symbols seen j times among n, everything seen at most c times weighs about
     sum_{j <= c+1} j N_j / n, so p = (1 + sum) / (n + 1); 1 for what was seen LIMIT times.
-    Without a branch, since which symbols are rare is what no processor can foresee.
-    counts: (TABLES, 64), masses: (TABLES, LIMIT + 1) the N_j (N_0 is never read), changed in
-    place; scored: n. symbol: between -FARTHEST and FARTHEST.
+    All tables at once and without a branch: the sums are vectors over tables, and which symbols
+    are rare is what no processor can foresee.
+    counts: (TABLES, 64), masses: (LIMIT + 1, TABLES) the N_j (N_0 is never read), changed in
+    place. marks: (4, TABLES), the first row the symbols, between -FARTHEST and FARTHEST, the
+    rest any content. scored: n. out: (TABLES,), filled in.
     Source: Good, "The population frequencies of species" (1953).
     """
-    slot = int(np.uint64(symbol + FARTHEST) % np.uint64(SLOTS))
-    count = count_of(counts, table, slot)
-    after = min(count + 1, LIMIT)
-    mass = np.int32(0)
-    for j in range(LIMIT + 1):  # all of them, for one pass of vector instructions
-        rare = np.int32(j) if j <= after else np.int32(0)
-        mass += rare * np.int32(masses[table, j])
-    masses[table, count] -= min(count, 1)
-    masses[table, after] += 1
-    _set_count(counts, table, slot, after)
-    return 1.0 if count == LIMIT else min(1.0, (mass + 1.0) / (scored + 1.0))
+    for table in range(TABLES):
+        slot = np.uint32(marks[0, table] + FARTHEST) % np.uint32(SLOTS)
+        place, shift = slot >> np.uint32(1), (slot & np.uint32(1)) << np.uint32(2)
+        both = np.uint32(counts[table, place])
+        count = (both >> shift) & np.uint32(15)
+        more = np.uint32(1) if count < np.uint32(LIMIT) else np.uint32(0)
+        counts[table, place] = both + (more << shift)
+        marks[1, table] = count
+        marks[2, table] = count + more
+        marks[3, table] = 0
+    for j in range(1, LIMIT + 1):
+        symbols = masses[j]
+        for table in range(TABLES):
+            rare = np.int32(j) if np.int32(j) <= marks[2, table] else np.int32(0)
+            marks[3, table] += rare * np.int32(symbols[table])
+    for table in range(TABLES):
+        count, after = marks[1, table], marks[2, table]
+        masses[count, table] -= min(count, 1)
+        masses[after, table] += 1
+        rarer = min(1.0, (marks[3, table] + 1.0) / (scored + 1.0))
+        out[table] = 1.0 if count == LIMIT else rarer
 
 
 @kernel
-def surprise(
-    counts: Bytes, masses: Bytes, first_table: int, value: float, context: float, scored: float
-) -> float:
-    """Mean surprise, -log10 p, of a squashed value alone and in its context.
+def name(marks: Marks, first_table: int, value: float, context: float) -> None:
+    """Write down the symbols of a squashed value, alone and in its context, for two offsets.
 
-    counts: (TABLES, 64), masses: (TABLES, LIMIT + 1); four tables from `first_table` on.
+    marks: (4, TABLES); the first row from `first_table` on is filled in.
     """
-    product = 1.0
-    table = first_table
-    for offset in (0.5, 1.0):
+    for tile in range(2):
+        offset = 0.5 * (tile + 1)
         alone = math.floor(BINS * value + offset)
         beside = math.floor(BINS * context + offset)
-        product *= meet(counts, masses, table, scored, alone)
-        product *= meet(counts, masses, table + 1, scored, alone * 37 + beside)
-        table += 2
+        marks[0, first_table + 2 * tile] = alone
+        marks[0, first_table + 2 * tile + 1] = alone * 37 + beside
+
+
+@kernel
+def surprise(chances: Floats, first_table: int) -> float:
+    """Mean surprise, -log10 p, over the four tables of a view; chances: (TABLES,)."""
+    product = chances[first_table] * chances[first_table + 1]
+    product *= chances[first_table + 2] * chances[first_table + 3]
     # what was seen often enough is no surprise at all: the usual case, and a logarithm saved
     return 0.0 if product == 1.0 else -math.log10(product) / 4.0
 
@@ -102,12 +110,14 @@ def surprise(
 def halve(counts: Bytes, masses: Bytes) -> None:
     """Forget half: every count is halved, so that habits of long ago fade.
 
-    counts: (TABLES, 64), masses: (TABLES, LIMIT + 1), changed in place.
+    counts: (TABLES, 64), masses: (LIMIT + 1, TABLES), changed in place.
     """
+    masses[:] = 0
     for table in range(TABLES):
-        masses[table, :] = 0
-        for slot in range(SLOTS):
-            count = count_of(counts, table, slot) // 2
-            _set_count(counts, table, slot, count)
-            masses[table, count] += 1
-        masses[table, 0] = 0
+        for place in range(counts.shape[1]):
+            both = int(counts[table, place])
+            low, high = (both & 15) >> 1, both >> 5
+            counts[table, place] = low | (high << 4)
+            masses[low, table] += 1
+            masses[high, table] += 1
+    masses[0] = 0

@@ -148,3 +148,14 @@ def test_numbers_and_shapes_that_do_not_fit_are_refused() -> None:
         fleet.take(np.array([0]), np.zeros((1, 3)))
     with pytest.raises(BadInput):
         Fleet(threshold=0.0)
+
+
+def test_a_state_of_the_version_before_goes_on_without_a_jump() -> None:
+    fleet = warmed()
+    state = fleet.state._replace(masses=fleet.state.masses.transpose(0, 2, 1))
+    data = to_bytes(state)
+
+    read = from_bytes(data[:14] + b"\x02" + data[15:])
+
+    for before, after in zip(fleet.state, read, strict=True):
+        assert np.array_equal(before, after, equal_nan=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from opsmith.detect import surprise
-from opsmith.detect.state import LIMIT, SLOTS, fresh
+from opsmith.detect.state import LIMIT, SLOTS, TABLES, State, fresh
 from tests.builders.plainly import run_plainly
 
 
@@ -23,47 +23,63 @@ def obvious(symbols: list[int]) -> list[float]:
     return found
 
 
+def met(symbols: np.ndarray) -> tuple[np.ndarray, State]:
+    """The chances (n, TABLES) of symbols (n, TABLES) as they come, and the state after them."""
+    state, marks = fresh(1), np.zeros((4, TABLES), np.int32)
+    out = np.zeros((len(symbols), TABLES))
+    for n, row in enumerate(symbols):
+        marks[0] = row
+        surprise.meet(state.counts[0], state.masses[0], marks, n + 1.0, out[n])
+    return out, state
+
+
 @pytest.mark.parametrize("plainly", [False, True])
 def test_a_symbol_is_as_likely_as_all_that_was_as_rare(
     monkeypatch: pytest.MonkeyPatch, *, plainly: bool
 ) -> None:
     if plainly:
         run_plainly(monkeypatch)
-    symbols = np.random.default_rng(1).geometric(0.2, size=400).tolist()
-    state = fresh(1)
+    symbols = np.random.default_rng(1).geometric(0.2, size=(400, TABLES)) - 4
 
-    found = [
-        surprise.meet(state.counts[0], state.masses[0], 3, float(n), symbol)
-        for n, symbol in enumerate(symbols, start=1)
-    ]
+    found, _ = met(symbols)
 
-    assert found == pytest.approx(obvious(symbols))
+    for table in (0, 3, TABLES - 1):
+        shifted = [int(one) % SLOTS for one in symbols[:, table]]
+        assert found[:, table] == pytest.approx(obvious(shifted))
 
 
 def test_a_first_meeting_surprises_more_than_an_old_habit(monkeypatch: pytest.MonkeyPatch) -> None:
     run_plainly(monkeypatch)
-    state = fresh(1)
-    for n in range(200):
-        usual = surprise.surprise(state.counts[0], state.masses[0], 0, 0.1, 0.1, n + 1.0)
+    symbols = np.zeros((201, TABLES), int)
+    symbols[200, 4:8] = 9
 
-    odd = surprise.surprise(state.counts[0], state.masses[0], 0, 4.0, 0.1, 201.0)
+    chances, _ = met(symbols)
 
-    assert usual == 0.0
-    assert odd > 1.0
+    assert surprise.surprise(chances[199], 4) == 0.0
+    assert surprise.surprise(chances[200], 4) > 1.0
+    assert surprise.surprise(chances[200], 8) == 0.0
+
+
+def test_a_value_has_four_symbols(monkeypatch: pytest.MonkeyPatch) -> None:
+    run_plainly(monkeypatch)
+    marks = np.zeros((4, TABLES), np.int32)
+
+    surprise.name(marks, 4, 0.3, -1.2)
+
+    assert marks[0, 4:8].tolist() == [1, 1 * 37 - 2, 1, 1 * 37 - 2]
 
 
 def test_forgetting_halves_every_count_and_keeps_the_masses_right(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_plainly(monkeypatch)
-    state = fresh(1)
-    for n, symbol in enumerate([5] * 9 + [6] * 2 + [7]):
-        surprise.meet(state.counts[0], state.masses[0], 0, float(n), symbol)
+    symbols = np.array([5] * 9 + [6] * 2 + [7])[:, None].repeat(TABLES, axis=1)
+    _, state = met(symbols)
 
     surprise.halve(state.counts[0], state.masses[0])
 
     assert [surprise.count_of(state.counts[0], 0, slot) for slot in (5, 6, 7)] == [4, 1, 0]
-    assert state.masses[0, 0].tolist() == [0, 1, 0, 0, 1] + [0] * 11
+    assert state.masses[0, :, 0].tolist() == [0, 1, 0, 0, 1] + [0] * 11
 
 
 def test_running_quantiles_come_near_the_true_ones(monkeypatch: pytest.MonkeyPatch) -> None:
