@@ -222,15 +222,21 @@ def admit(scalars: Floats, sample: Floats, answer: Floats) -> tuple[float, bool]
 
 @kernel
 def rate(scalars: Floats, time_s: float, raw: float) -> float:
-    """Increase a second since the last raw value; a fall is a reset to 0. NaN the first time.
+    """Increase a second since the last raw value; NaN the first time. A fall is a reset to 0.
 
+    What was counted before a reset is lost, so the value after it is only the least that the
+    increase can have been: it is looked at when even that is more than was foreseen.
     Source: Prometheus, function `rate`, treatment of counter resets.
     """
     before, before_s = scalars[RAW], scalars[RAW_TIME]
     scalars[RAW] = raw
     scalars[RAW_TIME] = time_s
-    increase = raw - before if raw >= before else raw
-    return increase / (time_s - before_s) if not math.isnan(before) else np.nan
+    if math.isnan(before):
+        return np.nan
+    if raw >= before:
+        return float((raw - before) / (time_s - before_s))
+    least = raw / (time_s - before_s)
+    return least if least > scalars[PREDICTED] else np.nan
 
 
 @kernel

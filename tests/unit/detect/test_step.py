@@ -225,3 +225,18 @@ def test_a_series_is_left_in_peace_while_its_median_is_zero(
     rest = np.concatenate((np.zeros(12), np.full(6, 9.0)))
 
     assert set(verdicts(1.7e9 + 15.0 * np.arange(18), rest)) == {Verdict.WARMING}
+
+
+@pytest.mark.parametrize(("after", "seen"), [(5.0, False), (6_000.0, True)])
+def test_the_interval_of_a_reset_is_a_gap_unless_even_what_is_left_is_much(
+    after: float, *, seen: bool
+) -> None:
+    fleet = Fleet()
+    row = fleet.row("requests_total", counter=True)
+    raw = np.cumsum(np.random.default_rng(13).poisson(600, size=800)).astype(float)
+    for n, value in enumerate(raw):
+        fleet.push(row, 1.7e9 + 60.0 * n, value)
+
+    found = fleet.push(row, 1.7e9 + 60.0 * 800, after)
+
+    assert found is (Verdict.ALARM if seen else Verdict.GAP)
