@@ -29,6 +29,8 @@ def _pattern(_: object, pattern: str, text: object, __: object) -> Iterator[Vali
 _Validator = extend(Draft7Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
 # No single value of an order is longer; what is (a whole file) has no place in an order.
 LONGEST_VALUE = 65_536
+# Whole numbers are exact as floats up to here, and nothing that is counted is more.
+LARGEST_NUMBER = 2**53
 
 
 class Registry:
@@ -123,14 +125,23 @@ def _check_values(values: Values, spec: ActionSpec) -> None:
         name: list(value) if isinstance(value, tuple) else value for name, value in values.items()
     }
     for name, value in values.items():
-        for text in value if isinstance(value, tuple) else (value,):
-            if isinstance(text, str):
-                _check_text(text, f"{spec.name}: {name}")
+        for one in value if isinstance(value, tuple) else (value,):
+            _check_plain(one, f"{spec.name}: {name}")
     errors = sorted(_Validator(dict(spec.inputs)).iter_errors(plain), key=str)
     if errors:
         where = "/".join(map(str, errors[0].absolute_path))
         at = f" at {where}" if where else ""
         raise BadInput(f"{spec.name}{at}: {errors[0].message[:300]}.")
+
+
+def _check_plain(value: object, where: str) -> None:
+    """Raise `BadInput` for what is neither text, nor a number that can be counted with."""
+    if isinstance(value, str):
+        _check_text(value, where)
+    elif not isinstance(value, int | float):
+        raise BadInput(f"{where} is no text and no number.")
+    elif not abs(value) <= LARGEST_NUMBER:  # which no comparison with NaN is
+        raise BadInput(f"{where} is a number beyond all bounds.")
 
 
 def _check_text(text: str, where: str) -> None:

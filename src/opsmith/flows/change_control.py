@@ -130,6 +130,10 @@ class ChangeControl:
         await self._keep(dossier, by=by, seen=0)
         return dossier
 
+    async def judged(self, dossier: Dossier, *, by: Principal) -> Judgement:
+        """What policy says of a plan now, which it may have said otherwise when it was made."""
+        return await self._judge(dossier.plan, _proposer(dossier, by), self._guards.clock())
+
     async def read(self, order: Order, *, by: Principal) -> Finding | Denied:
         """Carry out one order that only reads; policy is asked, and no plan is kept.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from opsmith.errors import BadInput
+from opsmith.execute.actions.logs import OLDEST_S
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.job import Shard
 from opsmith.nouns.session import LONGEST_COMMAND
@@ -70,7 +71,7 @@ class CleanBody(Body):
     """logs.clean: old logs of targets, deleted or (aside) quarantined, as far as policy lets."""
 
     target: Names
-    older_than_s: float = Field(ge=60)
+    older_than_s: float = Field(ge=60, le=OLDEST_S)
     aside: bool = False
 
     def parts(self) -> Mapping[str, Body]:

@@ -18,7 +18,14 @@ from opsmith.nouns.diagnosis import PathWeights
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.forecast import LEVELS, Known, Outlook
 from opsmith.nouns.job import Context, Shard
-from opsmith.nouns.plan import OPEN, Allowed, Denied, Dossier, Order, PlanState
+from opsmith.nouns.plan import (
+    OPEN,
+    Denied,
+    Dossier,
+    NeedsApproval,
+    Order,
+    PlanState,
+)
 from opsmith.settings import Settings
 from opsmith.wiring.act import ChangeControl, now
 from opsmith.wiring.act import Desk as ActDesk
@@ -129,7 +136,10 @@ async def _run_plan(control: ChangeControl, body: str, context: Context) -> dict
 
 
 async def _clean(control: ChangeControl, body: str, context: Context) -> dict[str, object]:
-    """A plan by policy: carried out when policy allows it by itself, else it waits for people."""
+    """A plan by policy: carried out when policy allows it by itself, else it waits for people.
+
+    Where nothing is old enough there is nothing to plan.
+    """
     wanted = CleanBody.model_validate_json(body)
     order = Order(
         action="logs.quarantine" if wanted.aside else "logs.clean",
@@ -138,22 +148,43 @@ async def _clean(control: ChangeControl, body: str, context: Context) -> dict[st
     )
     dossier = await _asked_already(control, order, context)
     if dossier is None:
+        found = await control.actions.checked(order).dry_run(order, control.ways)
+        if found.before["files"] == 0:
+            return {"plan": "", "state": "done", "says": "No file is old enough."}
         proposal = Proposal(orders=(order,), why=f"task {context.key}")
         dossier = await control.propose(proposal, by=context.by)
     judgement = dossier.judgement
+    if isinstance(judgement, NeedsApproval):
+        judgement = await control.judged(dossier, by=context.by)
     if isinstance(judgement, Denied):
         return _told(dossier, "refused", judgement.reason)
-    if not isinstance(judgement, Allowed) and dossier.state is not PlanState.APPROVED:
-        said = f"It waits for `opsmith approve {dossier.plan.id}`."
-        return _told(dossier, "waits", said)
+    if isinstance(judgement, NeedsApproval) and dossier.state is not PlanState.APPROVED:
+        return _told(dossier, "waits", _waits(dossier, judgement, by=context.by.name))
     return await _carry_out(control, dossier.plan.id, context)
+
+
+def _waits(dossier: Dossier, judgement: NeedsApproval, *, by: str) -> str:
+    """For whom it waits, and the rule of policy by which the next one would not."""
+    (step,) = dossier.plan.steps
+    when = {
+        "actions": [step.order.action],
+        "targets": [str(step.order.target)],
+        "principals": [by],
+    }
+    rule = {"name": f"{step.order.action} of {step.order.target}", "when": when, "then": "allow"}
+    return (
+        f"The rule {judgement.rule!r} wants {judgement.approvers} to say yes:"
+        f" `opsmith approve {dossier.plan.id}`. To let it run by itself, put this rule before that"
+        f" one: {orjson.dumps(rule).decode()}"
+    )
 
 
 async def _asked_already(control: ChangeControl, order: Order, context: Context) -> Dossier | None:
     """The plan that this very task made before, or one like it that still waits for people."""
     for known in await control.plans():
         (step, *more) = known.plan.steps
-        same = step.order == order and not more and known.plan.tenant == context.by.tenant
+        by = (known.plan.made_by, known.plan.tenant) == (context.by.name, context.by.tenant)
+        same = step.order == order and not more and by
         if same and known.plan.why == f"task {context.key}":
             return known
         age = now() - known.plan.made_at

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from opsmith.errors import BadInput, NotFound
 from opsmith.nouns.job import Context
@@ -79,6 +80,29 @@ async def test_a_schedule_does_not_ask_people_again_and_again(tmp_path: Path) ->
     assert first["state"] == second["state"] == "waits"
     assert first["plan"] == second["plan"]
     assert len(list((tmp_path / "logs").iterdir())) == 1
+
+
+async def test_a_rule_of_policy_is_the_standing_leave_for_a_schedule(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, ASKS)
+    async with opened(settings) as known:
+        waits = await done(known["logs.clean"], CLEAN, context("clean@1"))
+    rule = json.loads(str(waits["says"]).partition("put this rule before that one: ")[2])
+    policy = {"version": 1, "rules": [rule, *yaml.safe_load(ASKS)["rules"]]}
+    assert settings.policy_file
+    settings.policy_file.write_text(yaml.safe_dump(policy))
+
+    async with opened(settings) as known:
+        by_another = context("clean@2", by=Principal(name="eve"))
+        still = await done(known["logs.clean"], CLEAN, by_another)
+        # What was asked before the rule came is judged anew when it is run.
+        ran = await done(known["logs.clean"], CLEAN, context("clean@3"))
+        nothing = await done(known["logs.clean"], CLEAN, context("clean@4"))
+
+    assert str(waits["says"]).startswith("The rule 'ask' wants 1 to say yes")
+    assert still["state"] == "waits"
+    assert ran["state"] == "done"
+    assert (nothing["plan"], nothing["says"]) == ("", "No file is old enough.")
+    assert list((tmp_path / "logs").iterdir()) == []
 
 
 async def test_an_approved_plan_that_is_delivered_twice_runs_once(tmp_path: Path) -> None:

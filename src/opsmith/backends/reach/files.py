@@ -29,6 +29,8 @@ PATCH = "config.patch"
 VERBS = frozenset({SET, PATCH, CLEAN, QUARANTINE, RESTORE})
 # A configuration file is a page or two; what is larger is something else.
 LARGEST_CONFIG = 1_000_000
+# Ten years: no log is older, and every clock can count that far back.
+OLDEST_S = 315_360_000
 # Where logs wait for the undo of their clean-up, below the folder that they were in.
 HELD = ".opsmith-quarantine"
 _MOST_TOLD = 5
@@ -155,8 +157,10 @@ class FilesReach:
 
     def _old(self, place: FilePlace, target: Entity, values: Values) -> tuple[folders.Leaf, ...]:
         older = values.get("older_than_s")
-        if isinstance(older, bool) or not isinstance(older, int | float) or older < 0:
-            raise BadInput("older_than_s is a number of seconds, 0 or more.")
+        if isinstance(older, bool) or not isinstance(older, int | float):
+            raise BadInput("older_than_s is a number of seconds.")
+        if not 0 <= older <= OLDEST_S:  # which no comparison with NaN is
+            raise BadInput(f"older_than_s is 0 to {OLDEST_S} seconds.")
         before = (self._clock() - timedelta(seconds=float(older))).astimezone(UTC).timestamp()
         found = folders.old_files(_logs(place, target), pattern=place.pattern, before_s=before)
         return tuple(leaf for leaf in found if Path(leaf.path).parts[0] != HELD)

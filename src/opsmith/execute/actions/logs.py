@@ -14,6 +14,8 @@ RESTORE = "logs.restore"
 
 # A folder of a million files takes a minute to walk on a spinning disk.
 DEADLINE_S = 120.0
+# Ten years; who means more means a mistake.
+OLDEST_S = 315_360_000
 _TARGETS = frozenset(
     {EntityKind.SERVICE, EntityKind.INSTANCE, EntityKind.HOST, EntityKind.DATABASE}
 )
@@ -21,7 +23,7 @@ _INPUTS = {
     "type": "object",
     "additionalProperties": False,
     "required": ["older_than_s"],
-    "properties": {"older_than_s": {"type": "number", "minimum": 60}},
+    "properties": {"older_than_s": {"type": "number", "minimum": 60, "maximum": OLDEST_S}},
 }
 
 
