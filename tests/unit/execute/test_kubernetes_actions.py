@@ -249,10 +249,16 @@ async def test_a_rollout_that_does_not_get_on_fails_and_is_put_back(
     cluster: EmulatedCluster, world: OneWay
 ) -> None:
     cluster.workload("deployments", "cart", ["shop/cart:broken", V2])
+    cluster.pod("cart-1", "node-1")
+    waits = {"name": "cart", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
+    cluster.touch("pods", "shop", "cart-1", containerStatuses=[waits])
     action, order = of("kubernetes.rollback")
     preview = await action.dry_run(order, world)
 
-    with pytest.raises(BadAnswer, match="does not get on: late"):
+    with pytest.raises(BadAnswer, match=r"does not get on: late \(cart: ImagePullBackOff\)"):
+        await action.apply(order, preview, world)
+    cluster.denied = {"list pods"}
+    with pytest.raises(BadAnswer, match=r"does not get on: late\."):
         await action.apply(order, preview, world)
     await action.undo(order, preview, world)
 

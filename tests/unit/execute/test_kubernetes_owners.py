@@ -9,7 +9,10 @@ from builders.cluster import EmulatedCluster, Object, served
 from builders.clusters_reached import of, reach
 
 from opsmith.backends.reach.kubernetes import KubernetesReach
+from opsmith.backends.reach.kubernetes_objects import WORKLOADS
+from opsmith.backends.reach.kubernetes_patch import patch_text
 from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace
+from opsmith.backends.reach.kubernetes_workloads import Change
 from opsmith.errors import Conflict
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import Order
@@ -126,6 +129,8 @@ async def written(order: Order, world: OneWay, tmp_path: Path) -> tuple[str, str
     preview = await patch.dry_run(asked, world)
     says = await patch.apply(asked, preview, world)
     assert (await patch.verify(asked, preview, world)).holds
+    assert await patch.undo(asked, preview, world) == "nothing was changed"
+    assert patch.resource(asked) == "patch service:cart"
     (file,) = (tmp_path / "patches").iterdir()
     return file.read_text(), says
 
@@ -226,3 +231,59 @@ async def test_no_text_of_a_cluster_becomes_a_line_of_its_own(
     text, _ = await written(order, world, tmp_path)
 
     assert yaml.safe_load(text)["kind"] == "Deployment"
+
+
+LIVE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: shop}
+spec:
+  template:
+    metadata: {annotations: {a: b}}
+    spec:
+      volumes: [{name: v, emptyDir: {}}, {name: w, emptyDir: {}}]
+      containers:
+        - {name: cart, image: "cart:3", args: [--fast], env: [{name: N, value: "1"}, {name: K}]}
+        - {name: side, image: "side:1"}
+"""
+WANTED = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cart, namespace: shop}
+spec:
+  template:
+    metadata: {annotations: {c: d, opsmith/plan: plan-1}}
+    spec:
+      volumes: [{name: w, emptyDir: {}}]
+      containers:
+        - {name: cart, image: "cart:2", env: [{name: O, value: "9"}, {name: K}]}
+        - {name: extra, image: "x:1"}
+"""
+# `kubectl patch --local --type strategic` (1.37) makes WANTED of LIVE with it, but for the plan.
+MERGED = """
+template:
+  metadata: {annotations: {c: d, a: null}}
+  spec:
+    volumes: [{name: v, $patch: delete}]
+    containers:
+      - name: cart
+        image: cart:2
+        env: [{name: O, value: "9"}, {name: N, $patch: delete}]
+        args: null
+      - {name: extra, image: "x:1"}
+      - {name: side, $patch: delete}
+"""
+
+
+def test_lists_of_a_built_in_kind_are_merged_by_their_keys() -> None:
+    change = Change(
+        on=yaml.safe_load(LIVE),
+        wanted=yaml.safe_load(WANTED),
+        kind=WORKLOADS["deployment"],
+        ops=[],
+        says="cart",
+    )
+
+    text = patch_text(change, None, source="", manifest=None)
+
+    assert yaml.safe_load(text)["spec"] == yaml.safe_load(MERGED)

@@ -27,11 +27,18 @@ targets:
     ssh: {address: 10.0.0.1, user: ops, key_file: /k, known_hosts: /h}
   - target: host:web
     hosts: ["host:web-1"]
+  - target: service:cart
+    kubernetes: {cluster: prod, namespace: shop, workload: deployment/cart, manifest: /srv/c.yaml}
+  - target: host:node-1
+    kubernetes: {cluster: prod, node: ip-10-0-0-1.internal}
+kubernetes:
+  - {name: prod, kubeconfig: /etc/kubeconfig, context: prod}
 commands:
   level:
     argv: [set-level, "{level}"]
     values: {level: {choices: [info, debug]}}
 """
+CLUSTER = "kubernetes: [{name: a}]\ntargets: [{target: service:a, kubernetes: "
 CARRIED = [
     ("service:checkout", "alert.silence"),
     ("service:checkout", "service.restart"),
@@ -41,6 +48,9 @@ CARRIED = [
     ("cache:redis", "service.restart"),
     ("host:web-1", "ssh.run"),
     ("host:web", "ssh.read"),
+    ("service:cart", "kubernetes.scale"),
+    ("service:cart", "traffic.shift"),
+    ("host:node-1", "kubernetes.drain"),
 ]
 
 
@@ -64,14 +74,20 @@ def test_every_part_of_the_file_becomes_a_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "extra"),
-    [("ssh", "ssh"), ("containers", "containers"), ("systemd", "systemd")],
+    [
+        ("ssh", "ssh"),
+        ("containers", "containers"),
+        ("systemd", "systemd"),
+        ("kubernetes", "kubernetes"),
+    ],
 )
 def test_a_way_without_its_extra_says_what_to_install(
     module: str, extra: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     libraries = {"ssh": "asyncssh", "containers": "docker", "systemd": "dbus_fast"}
-    monkeypatch.setitem(sys.modules, libraries[module], None)
-    monkeypatch.delitem(sys.modules, f"opsmith.backends.reach.{module}", raising=False)
+    monkeypatch.setitem(sys.modules, libraries.get(module, module), None)
+    for name in [one for one in sys.modules if one.startswith(f"opsmith.backends.reach.{module}")]:
+        monkeypatch.delitem(sys.modules, name)
 
     with pytest.raises(MissingExtra, match=rf"pip install 'opsmith\[{extra}\]'"):
         opened(WHOLE, tmp_path)
@@ -89,6 +105,12 @@ def test_a_way_without_its_extra_says_what_to_install(
         ("commands: {c: {argv: [ls], values: {x: {}}}}", "a value has a pattern"),
         ("commands: {c: {argv: [ls], values: {x: {pattern: '('}}}}", "no pattern"),
         ("alertmanager: {url: 'ftp://x'}", "alertmanager.url"),
+        ("kubernetes: [{name: a}, {name: a}]", "one cluster stands there twice"),
+        ("kubernetes: [{name: a, namespaces: ['../x']}]", "kubernetes.0.namespaces.0"),
+        (f"{CLUSTER}{{cluster: b, node: n}}}}]", "service:a: no cluster is named b"),
+        (f"{CLUSTER}{{cluster: a}}}}]", "a node, or a workload"),
+        (f"{CLUSTER}{{cluster: a, workload: deployment/x}}}}]", "a workload is in a namespace"),
+        (f"{CLUSTER}{{cluster: a, namespace: s, workload: pod/x}}}}]", "kubernetes.workload"),
     ],
 )
 def test_a_wrong_file_says_where(wrong: str, says: str, tmp_path: Path) -> None:

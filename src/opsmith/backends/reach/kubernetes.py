@@ -23,6 +23,7 @@ from opsmith.backends.reach.kubernetes_objects import (
     progress,
     revisions,
     version_of,
+    waiting,
 )
 from opsmith.backends.reach.kubernetes_owners import owner_of, source_of
 from opsmith.backends.reach.kubernetes_patch import belongs, patch_text, write
@@ -226,10 +227,11 @@ class KubernetesReach:
     async def _followed(self, target: Entity, values: Values) -> None:
         """Wait until the rollout is done; in_time ends it. Raises `BadAnswer` when it is stuck."""
         while True:
-            workload = (await self._places.workload(target, values)).workload
-            now = progress(workload)
+            at = await self._places.workload(target, values)
+            now = progress(at.workload)
             if now.stuck:
-                raise BadAnswer(f"{workload}: {now.says}.")
+                why = await waiting(at.api, at.workload)
+                raise BadAnswer(f"{at.workload}: {now.says}{f' ({why})' if why else ''}.")
             if now.done:
                 return
             await asyncio.sleep(self._every_s)

@@ -46,6 +46,7 @@ IN_NAMESPACES = (
     *_of("apps", "replicasets controllerrevisions", "list", "restart, rollback, limits"),
     *_of("autoscaling", "horizontalpodautoscalers", "list", "kubernetes.scale"),
     *_of("autoscaling", "horizontalpodautoscalers", "patch", "kubernetes.autoscale"),
+    *_of("", "pods", "list", "to tell why a rollout is stuck"),
     *_of("argoproj.io", "rollouts", "get patch", "Argo Rollouts"),
     *_of("argoproj.io", "rollouts", "patch", "kubernetes.scale of Argo Rollouts", "scale"),
     *_of("networking.istio.io", "virtualservices", "get patch", "traffic.shift over Istio"),

@@ -11,6 +11,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 
 from opsmith.backends.reach.kubernetes_api import (
+    POD,
     ClusterApi,
     Kind,
     Ops,
@@ -20,7 +21,7 @@ from opsmith.backends.reach.kubernetes_api import (
     items,
     text_of,
 )
-from opsmith.errors import BadInput, NotFound
+from opsmith.errors import BadInput, NotFound, OpsmithError
 
 DEPLOYMENT = "deployment"
 STATEFUL_SET = "statefulset"
@@ -42,6 +43,10 @@ _HASHES = frozenset(
     {"pod-template-hash", "rollouts-pod-template-hash", "controller-revision-hash"}
 )
 
+# What a container waits for on its way up.
+_USUAL = frozenset({"", "ContainerCreating", "PodInitializing"})
+_MOST_TOLD = 3
+_LONGEST_TOLD = 200
 # What a restart puts on a template: the time, as `kubectl rollout restart` does, and the plan.
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 PLAN_NOTE = "opsmith/plan"
@@ -215,6 +220,21 @@ def _argo(workload: Workload, status: Told) -> Progress:
             done=False, says=f"{says}: {text_of(status.get('message'))[:200]}", stuck=True
         )
     return Progress(done=phase in {"Healthy", "Paused"}, says=says)
+
+
+async def waiting(api: ClusterApi, workload: Workload) -> str:
+    """What pods of it wait for, such as an image; nothing where that cannot be seen."""
+    try:
+        pods = await api.listed(POD, workload.namespace, labels=workload.labels)
+    except OpsmithError:
+        return ""
+    told = dict.fromkeys(
+        f"{text_of(one.get('name'))}: {reason}"
+        for pod in pods
+        for one in items(fields_of(pod, "status").get("containerStatuses"))
+        if (reason := text_of(fields_of(one, "state", "waiting").get("reason"))) not in _USUAL
+    )
+    return ", ".join(list(told)[:_MOST_TOLD])[:_LONGEST_TOLD]
 
 
 async def revisions(api: ClusterApi, workload: Workload) -> list[Revision]:
