@@ -79,9 +79,8 @@ class _Met:
         """Of the object that is changed, and of the workload that it is for."""
         told = [one.told for one in (self.workload, self.traffic) if one is not None]
         parts = [version_of(one) for one in told]
-        if all(
-            self.change.on is not one for one in told
-        ):  # an autoscaler, whose generation some servers leave out
+        if all(self.change.on is not one for one in told):
+            # An autoscaler: some servers give it no generation.
             parts.append(f"{name_of(self.change.on)} {bounds_of(self.change.on)}")
         return " ".join(parts)
 
@@ -183,7 +182,7 @@ class KubernetesReach:
 
     async def _changed(self, target: Entity, verb: str, values: Values) -> Reply:
         """Patch what was seen, and wait; what is so already is not done again."""
-        inner = str(values.get("of", "")) if verb == UNDO else verb
+        inner = _changes(verb, values)
         if _RELATIVE & values.keys() and verb != UNDO and "seen" not in values:
             raise BadInput("By how much more is worked out from what was seen; say what that is.")
         for _ in range(TRIES):
@@ -199,7 +198,8 @@ class KubernetesReach:
         else:
             raise Conflict(f"{target} is written by others all the time; nothing was forced.")
         says = f"{'as it is already: ' if met.change.already else ''}{met.change.says}"
-        if inner in _ROLLS:
+        # A number that is put back is back, whatever else keeps the rollout from its end.
+        if inner in _ROLLS and (verb, inner) != (UNDO, SCALE):
             await self._followed(target, values)
         elif inner == SHIFT and verb != UNDO:
             await self._shifted(target, values)
@@ -246,7 +246,7 @@ class KubernetesReach:
 
     async def _checked(self, target: Entity, values: Values) -> Found:
         """Whether what was ordered is so, and the pods have followed."""
-        inner = str(values.get("of"))
+        inner = _changes(CHECK, values)
         met = await self._met(target, inner, values)
         if met.traffic is not None:
             holds, says = traffic.check(met.traffic, values)
@@ -274,11 +274,8 @@ class KubernetesReach:
         at = await self._places.workload(target, values)
         api, workload = at.api, at.workload
         kept = await revisions(api, workload)
-        now, scaler, owner = (
-            current(workload, kept),
-            await autoscaler_of(api, workload),
-            owner_of(workload.told),
-        )
+        now, owner = current(workload, kept), owner_of(workload.told)
+        scaler = await autoscaler_of(api, workload)
         lines = [
             f"{workload}: {progress(workload).says}",
             *(
@@ -319,10 +316,11 @@ class KubernetesReach:
 
 
 def _changes(verb: str, values: Values) -> str:
-    """The change that a patch is to hold, or the verb itself."""
-    wanted = str(values.get("change", "")) if verb == PATCH else verb
+    """The change that a patch is to hold, that is looked at or taken back, or the verb itself."""
+    named = {PATCH: "change", CHECK: "of", UNDO: "of"}
+    wanted = str(values.get(named[verb], "")) if verb in named else verb
     if wanted not in _ROLLS | {AUTOSCALE, SHIFT}:
-        raise BadInput(f"There is no patch for {wanted[:60]!r}.")
+        raise BadInput(f"There is no change {wanted[:60]!r} of a workload.")
     return wanted
 
 
