@@ -43,6 +43,20 @@ async def test_series_are_fetched_up_to_now_and_none_is_said() -> None:
         await fetch(metrics, "nothing", now=now, history=timedelta(days=1))
 
 
+async def test_a_counter_comes_as_it_was_scraped_however_finely_it_is_asked() -> None:
+    counter = series(288, kind=MetricKind.COUNTER)
+    now = datetime.fromtimestamp(START_S + 300 * 287, tz=UTC)
+
+    (found,) = await fetch(
+        RecordedMetrics([counter]), "queue", now=now, history=timedelta(hours=20)
+    )
+
+    assert np.diff(found.times_s).tolist() == [300.0] * (found.times_s.size - 1)
+    assert np.diff(found.values) == pytest.approx(
+        np.diff(counter.values)[-found.times_s.size + 1 :]
+    )
+
+
 async def test_an_outlook_says_the_crossing_first() -> None:
     question = Question(horizon=timedelta(hours=12), threshold=16.5, without=QUICK)
 
