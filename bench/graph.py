@@ -27,7 +27,7 @@ from opsmith.backends.graph.bolt import BoltGraph
 from opsmith.backends.graph.embedded import EmbeddedGraph
 from opsmith.nouns.graph import Link, LinkKind, Node, Subgraph
 from opsmith.seams.graph import Around
-from opsmith.wiring.graph import OpenGraph
+from opsmith.wiring.graph import HOPS, MOST, OpenGraph
 
 SEED = 8
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -106,7 +106,7 @@ async def measured(graph: OpenGraph, part: Subgraph) -> dict[str, float]:
     slices, sizes = [], []
     for start in [rng.choice(starts) for _ in range(SLICES + 3)]:
         began = time.perf_counter()
-        found = await graph.read(Around(start=start, hops=3, most=2000))
+        found = await graph.read(Around(start=start, hops=HOPS, most=MOST))
         slices.append((time.perf_counter() - began) * 1000)
         sizes.append(len(found.nodes))
     writes = []

@@ -13,7 +13,7 @@ import kglite
 import numpy as np
 import pandas as pd
 
-WALK = "MATCH (a:Incident {id: $id})-[*1..3]-(b) RETURN DISTINCT b.id, b.name LIMIT 2000"
+WALK = "MATCH (a:Incident {id: $id})-[*1..3]-(b) RETURN DISTINCT b.id, b.name LIMIT 500"
 KINDS = {
     "incident": "Incident",
     "alert": "Alert",

@@ -26,6 +26,13 @@ def told(name: str = "i1", *, seen: datetime = NOW) -> Told:
     return Told(name=name, title="Slow", state="open", sentence="It is so.", seen=seen)
 
 
+def test_the_report_tells_what_the_graph_weighs() -> None:
+    report = found().report
+
+    assert "may have set off" in report.markdown
+    assert "may have set off" in report.html
+
+
 def test_an_incident_is_drawn_with_its_signals_components_and_change() -> None:
     part = incident_graph(found().scene, found().diagnosis, told())
 

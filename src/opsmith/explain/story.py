@@ -178,6 +178,7 @@ class Story:
     """The whole report. path: cause first, each an entity's `TYPE:NAME`; empty without one.
 
     seen_before: confirmed incidents like this one, a sentence each.
+    bonds: signals that belong together, each with its weight and what that is made of.
     """
 
     incident: str
@@ -199,3 +200,4 @@ class Story:
     missing: tuple[Lack, ...]
     checks: tuple[Check, ...]
     seen_before: tuple[str, ...] = ()
+    bonds: tuple[str, ...] = ()

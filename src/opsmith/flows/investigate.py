@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from opsmith.explain.report import explain
@@ -11,8 +13,11 @@ from opsmith.explain.verdict import verdict
 from opsmith.ingest import bundle
 from opsmith.localise.diagnose import localise
 from opsmith.localise.fitted import Fitted
+from opsmith.localise.graph_nodes import Told
+from opsmith.localise.incident_graph import incident_graph
 from opsmith.localise.scene import Scene, read_scene
 from opsmith.nouns.diagnosis import Diagnosis, PathWeights
+from opsmith.nouns.graph import Subgraph
 from opsmith.nouns.recording import Recording
 from opsmith.nouns.report import Report
 
@@ -33,6 +38,7 @@ class Investigation:
 
 
 UNFITTED = Fitted()
+NO_TIME = datetime.fromtimestamp(0, UTC)
 
 
 def _never(diagnosis: Diagnosis) -> tuple[str, ...]:
@@ -67,7 +73,25 @@ def investigate(
         recording=recording,
         scene=scene,
         diagnosis=diagnosis,
-        report=explain(diagnosis, recording, top=top, seen_before=before),
+        report=explain(
+            diagnosis,
+            recording,
+            top=top,
+            seen_before=before,
+            graph=partial(_graph, scene, diagnosis),
+        ),
         sentence=verdict(diagnosis),
         seen_before=before,
     )
+
+
+def _graph(scene: Scene, diagnosis: Diagnosis) -> Subgraph:
+    """The signals and their weighed links, as the graph would keep them."""
+    told = Told(
+        name=diagnosis.incident,
+        title="",
+        state="",
+        sentence="",
+        seen=NO_TIME,  # a report tells when things happened, not when they were looked at
+    )
+    return incident_graph(scene, diagnosis, told)
