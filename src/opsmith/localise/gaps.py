@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.localise.findings import Findings
+from opsmith.localise.onset import is_granted
 from opsmith.localise.periods import moment
 from opsmith.localise.resource import NOISE_Z
 from opsmith.localise.scene import Scene
 from opsmith.localise.traces import CLIENT, Traces, refused
 from opsmith.nouns.diagnosis import Channel, Evidence
 from opsmith.nouns.entity import Entity, EntityKind
-from opsmith.nouns.series import Aspect
+from opsmith.nouns.series import Aspect, Unit
 from opsmith.numerics.robust import MAD_TO_SIGMA
 
 # What scheduling and clocks add to a span; shorter times are not told apart (published
@@ -43,6 +44,9 @@ LEAST_SIGMA = 0.5
 COMMON_EDGES = 1
 # From this log ratio on an edge, or all edges out of an entity, count as stretched.
 STRETCHED = 0.5
+# The share of its processor time from which on work queues: at 0.8 it waits four times as long
+# as it takes (M/M/1).
+NEARLY_ALL = 0.8
 
 Vector = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -69,11 +73,12 @@ def gaps(scene: Scene) -> Findings:
     traces, periods = scene.traces, scene.periods
     if traces is None or periods is None:
         return Findings(channel=Channel.EDGE_GAP, strength={}, evidence={})
+    under_way_s = times_under_way(traces)
     # A call that was refused a connection never left its caller: it tells nothing of the edge.
-    left = ~refused(traces)
+    left = np.isfinite(under_way_s)
     before = traces.before(periods.alarm_s)[traces.trace] & left
     after = traces.after(periods.alarm_s)[traces.trace] & left
-    edges = edge_stretches(traces, before, after)
+    edges = edge_stretches(traces, before, after, under_way_s)
     own = own_stretches(traces, before, after, worst_out(edges))
     short = {one for pair in edges for one in pair if short_of_processor(scene, one)}
     net = without_starved_callers(edges, short)
@@ -97,9 +102,27 @@ def gaps(scene: Scene) -> Findings:
     )
 
 
-def edge_stretches(traces: Traces, before: Mask, after: Mask) -> Edges:
+def times_under_way(traces: Traces) -> Vector:
+    """(n,) seconds of each span that it did not wait for a connection, at least 0.
+
+    NaN where it never got one, or nobody knows how long one is waited for. Those who wait in
+    vain wait as long as anybody does, so that taking that off leaves too little at most.
+    """
+    spans, waited = traces.spans, refused(traces)
+    taken_s = np.where(waited, np.nan, spans.duration_s)
+    in_vain = waited & spans.failed
+    for owner in np.unique(spans.entity[in_vain]).tolist():
+        mine = spans.entity == owner
+        longest_s = float(np.nanmedian(spans.duration_s[in_vain & mine]))
+        served = waited & ~spans.failed & mine
+        taken_s[served] = np.maximum(spans.duration_s[served] - longest_s, 0.0)
+    return np.asarray(np.where(waited, taken_s, np.nan_to_num(taken_s)))
+
+
+def edge_stretches(traces: Traces, before: Mask, after: Mask, under_way_s: Vector) -> Edges:
     """The gap of every edge. before, after: (n,) which spans count on which side.
 
+    under_way_s: (n,) seconds without waiting for a connection, of client spans without children.
     A caller's span is a client span when it says so or has one foreign child only. A client
     span without any child that names its callee is all gap.
     """
@@ -111,7 +134,7 @@ def edge_stretches(traces: Traces, before: Mask, after: Mask) -> Edges:
     caller = np.concatenate([spans.entity[parent[child]], spans.entity[unseen]])
     callee = np.concatenate([spans.entity[child], called[unseen]])
     gap_s = np.concatenate(
-        [spans.duration_s[parent[child]] - spans.duration_s[child], spans.duration_s[unseen]]
+        [spans.duration_s[parent[child]] - spans.duration_s[child], under_way_s[unseen]]
     )
     row = np.concatenate([child, unseen])
     group = caller.astype(np.int64) * len(names) + callee
@@ -262,10 +285,27 @@ def inward(net: Charges) -> dict[Entity, float]:
 
 
 def short_of_processor(scene: Scene, entity: Entity) -> bool:
-    """Whether an entity's processor time or throttling rose beyond noise."""
+    """Whether an entity lacks processor time: throttled, or near to what it is granted.
+
+    Where nobody knows what that is, a rise beyond noise is taken for it.
+    """
     shifts = scene.shifts
-    return shifts is not None and any(
-        float(shifts.rise_z[row]) >= NOISE_Z for row, _ in scene.series_of(entity, Aspect.CPU)
+    if shifts is None:
+        return False
+    rows = scene.series_of(entity, Aspect.CPU)
+    granted = [row for row, one in rows if is_granted(one)]
+    cores = max((float(shifts.high[row]) for row in granted), default=np.nan)
+    known = bool(np.isfinite(cores))
+    all_of_it = {Unit.SECONDS: cores, Unit.RATIO: 1.0}
+    return any(
+        float(shifts.rise_z[row]) >= NOISE_Z
+        and (
+            not known
+            or "throttl" in one.name
+            or float(shifts.high[row]) >= NEARLY_ALL * all_of_it.get(one.unit, np.inf)
+        )
+        for row, one in rows
+        if row not in granted
     )
 
 

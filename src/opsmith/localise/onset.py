@@ -181,9 +181,14 @@ def change_votes(recording: Recording, end_s: float) -> Iterator[tuple[Entity | 
             for row in np.flatnonzero((split >= LEAST_SAMPLES) & (share >= CLEAR_SHARE)).tolist():
                 first, last = values[row, : split[row]], values[row, split[row] :]
                 one = series[rows[row]]
-                speaks = one.aspect in SPEAKING and GRANTED.isdisjoint(one.name.split("_"))
+                speaks = one.aspect in SPEAKING and not is_granted(one)
                 if speaks and np.nanmean(last) > np.nanmean(first):
                     yield one.entity, float(times_s[seen][split[row]])
+
+
+def is_granted(one: Series) -> bool:
+    """Whether a series tells how much there may be, not how much there is."""
+    return not GRANTED.isdisjoint(one.name.split("_"))
 
 
 def by_grid(series: Sequence[Series]) -> Iterator[tuple[NDArray[np.int64], Vector]]:

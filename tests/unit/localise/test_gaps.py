@@ -19,11 +19,11 @@ from small_systems import (
     shuffled,
 )
 
-from opsmith.localise.gaps import gaps, group_medians
+from opsmith.localise.gaps import gaps, group_medians, short_of_processor
 from opsmith.localise.scene import read_scene
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.recording import Recording
-from opsmith.nouns.series import Aspect
+from opsmith.nouns.series import Aspect, MetricKind, Unit
 from opsmith.nouns.signals import SpanSide
 
 DATABASE = Entity(kind=EntityKind.DATABASE, name="orders")
@@ -98,6 +98,62 @@ def test_a_starved_caller_is_not_its_callees_fault() -> None:
 
     assert found.get(CART, 0.0) < 0.5
     assert found.get(PAY, 0.0) < 0.5
+
+
+@pytest.mark.parametrize(("used", "short"), [(0.3, False), (1.9, True)])
+def test_who_has_processor_time_left_is_not_short_of_it(used: float, short: bool) -> None:  # noqa: FBT001 - as parametrised
+    cpu = line(
+        CART,
+        Aspect.CPU,
+        0.5,
+        10.0 * used,
+        name="process_cpu_seconds_total",
+        unit=Unit.SECONDS,
+        kind=MetricKind.COUNTER,
+    )
+    cores = line(
+        CART,
+        Aspect.CPU,
+        2.0,
+        2.0,
+        name="container_spec_cpu_cores",
+        unit=Unit.COUNT,
+        wobble=0.0,
+    )
+    scene = read_scene(recording(series=(cpu, cores)))
+
+    assert short_of_processor(scene, CART) is short
+    assert short_of_processor(read_scene(recording(series=(cpu,))), CART)
+
+
+@pytest.mark.parametrize(("served_s", "slow"), [(0.8, True), (0.002, False)])
+def test_a_call_that_waited_for_a_connection_tells_what_it_took_beyond_the_longest_wait(
+    served_s: float,
+    slow: bool,  # noqa: FBT001 - as parametrised
+) -> None:
+    count = 0
+
+    def write(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+        nonlocal count
+        count += 1
+        in_vain = ill and count % 2 == 0
+        took = 1.5 if in_vain else 1.2 + served_s if ill else 0.002
+        cart = book.span(CART, "serve", at_s, took + 0.01, failed=in_vain)
+        told = {"callee": str(DATABASE)} | ({"db.pool.exhausted": "true"} if ill else {})
+        book.span(
+            CART,
+            "SELECT",
+            at_s + 0.001,
+            took,
+            parent=cart,
+            failed=in_vain,
+            side=SpanSide.CLIENT,
+            attributes=told,
+        )
+
+    found = strengths(requests(write))
+
+    assert (found.get(Entity.edge("cart", "orders"), 0.0) > 1.0) is slow
 
 
 def test_a_store_that_keeps_no_spans_is_known_by_its_client_span() -> None:
