@@ -19,7 +19,20 @@ PATIENCE_S = 150.0
 PEACE_S = 25.0
 
 
-def opsmith(*words: str, **environment: str) -> str:
+# A pool that is larger does not make room on a disk; the alerts go on, and that must be seen.
+WRONG = """
+version: 1
+runbooks:
+  - name: a larger pool for a full disk
+    kinds: [disk.full]
+    entities: ["service:*"]
+    when: {confidence_above: 0.1}
+    steps: [{action: config.set, target: "{cause}", values: {key: pool_size, value: "20"}}]
+    checks: [{kind: alerts_quiet, within_s: 20, holds_s: 60}]
+"""
+
+
+def opsmith(*words: str, leaves_with: int = 0, **environment: str) -> str:
     command = [sys.executable, "-m", "opsmith", *words]
     done = subprocess.run(
         command,
@@ -29,7 +42,7 @@ def opsmith(*words: str, **environment: str) -> str:
         timeout=400,
         env={**os.environ, **environment},
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == leaves_with, done.stdout + done.stderr
     return done.stdout
 
 
@@ -80,6 +93,8 @@ def test_a_fault_in_the_live_shop_leads_to_its_cause_by_itself(name: str, data: 
     assert known["entity"] in report.text
     if name == "bad-deploy":
         healed(data)
+    if name == "disk-full":
+        a_wrong_runbook_is_undone(data, incident["id"])
 
 
 def healed(data: Path) -> None:
@@ -96,3 +111,29 @@ def healed(data: Path) -> None:
     assert "It helped" in outcome["says"]
     audited = json.loads(opsmith("audit", "verify", "-o", "json", **told))
     assert audited["whole"]
+
+
+def a_wrong_runbook_is_undone(data: Path, incident: str) -> None:
+    """Its change is made in the running shop, is seen not to help, and is taken back there."""
+    status = json.loads(opsmith("lab", "status", "-o", "json", "--data", str(data)))
+    runbooks = data / "wrong.yaml"
+    runbooks.write_text(WRONG)
+    told = {**status["opsmith_environment"], "OPSMITH_RUNBOOKS_FILE": str(runbooks)}
+    before = pool(told)
+
+    plan = json.loads(opsmith("plan", incident, "-o", "json", **told))["id"]
+    opsmith("approve", plan, **told)
+    outcome = json.loads(opsmith("run", plan, "-o", "json", leaves_with=1, **told))
+
+    assert outcome["state"] == "undone", outcome["says"]
+    assert "It did not help" in outcome["says"]
+    assert [act["state"] for act in outcome["acts"]] == ["undone"]
+    assert pool(told) == before
+    assert json.loads(opsmith("audit", "verify", "-o", "json", **told))["whole"]
+
+
+def pool(told: dict[str, str]) -> str:
+    """What the running shop says of the setting: the rehearsal of another change tells it."""
+    words = ("config.set", "service:payments", "key=pool_size", "value=63")
+    planned = json.loads(opsmith("plan", *words, "--why", "to see", "-o", "json", **told))
+    return str(planned["steps"][0]["preview"])
