@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from builders.cluster import EmulatedCluster, served
 from builders.labs import rehearsed_lab
 
 from opsmith.answer.catalogue import load as load_metrics
@@ -132,8 +133,8 @@ async def test_changes_of_one_sentence_are_one_plan_and_what_follows_waits(asker
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("scale checkout to 6 replicas", "no action here carries that out"),
-        ("drain web-1", "no action here carries that out"),
+        ("scale checkout to 6 replicas", "workload: deployment/checkout}"),
+        ("drain web-1", "kubernetes: {cluster: CLUSTER, node: web-1}"),
         ("silence the CheckoutErrors alert for 30 minutes", "alertmanager: {url:"),
         ("restart cart in staging", "does not say that cart is in env=staging"),
         ("restart web in dr", "knows: prod, staging"),
@@ -264,3 +265,40 @@ def test_a_table_that_is_wrong_is_refused_with_the_task(row: dict[str, object]) 
         table_from({"version": 1, "tasks": {"restart_service": [{**whole, **row}]}})
     with pytest.raises(BadInput, match="version"):
         table_from({"version": 2, "tasks": {}})
+
+
+@pytest.mark.parametrize(
+    ("text", "action", "values"),
+    [
+        ("scale cart to 6 replicas", "kubernetes.scale", {"replicas": 6}),
+        ("把 cart 扩 2 个副本", "kubernetes.scale", {"replicas": 4}),
+        (
+            "scale cart in namespace shop to 6",
+            "kubernetes.scale",
+            {"replicas": 6, "namespace": "shop"},
+        ),
+        ("rolling restart of cart", "kubernetes.restart", {}),
+        ("roll cart back to v1.4.2", "kubernetes.rollback", {"version": "v1.4.2"}),
+        ("roll cart back to the previous version", "kubernetes.rollback", {}),
+    ],
+)
+async def test_a_workload_of_a_cluster_is_found_and_planned_for(
+    tmp_path: Path, text: str, action: str, values: dict[str, object]
+) -> None:
+    cluster = EmulatedCluster()
+    cluster.workload("deployments", "cart", ["shop/cart:v1.4.2", "shop/cart:v1.5.0"], replicas=2)
+    (tmp_path / "names.json").write_text(json.dumps({**NAMES, "namespaces": ["shop"]}))
+    with served(cluster, tmp_path) as config:
+        here = [{"name": "test", "kubeconfig": str(config), "namespaces": ["shop"]}]
+        (tmp_path / "targets.json").write_text(json.dumps({"kubernetes": here}))
+        settings = Settings(data_dir=tmp_path, targets_file=tmp_path / "targets.json")
+        ledger = SqliteLedger(tmp_path / "ledger.db")
+        sources = AskSources(inventory=tmp_path / "names.json")
+        async with Asker(settings, sources, ledger=ledger) as one:
+            reply = await asked(one, text)
+        ledger.close()
+
+    assert reply.plans, as_text(reply)
+    (step,) = reply.plans[0].plan.steps
+    assert (step.order.action, str(step.order.target)) == (action, "service:cart")
+    assert dict(step.order.values) == values

@@ -7,9 +7,11 @@ from opsmith.flows.maintenance import Calendar
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.maintenance import Matcher
 from opsmith.nouns.series import Aspect
+from opsmith.nouns.session import Principal
 from opsmith.nouns.signals import Alert, AlertSource, Direction
 from opsmith.testing.ledger import MemoryLedger
 
+ANN, BOB = Principal(name="ann"), Principal(name="bob", tenant="bank")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
@@ -58,7 +60,7 @@ def test_what_selects_nothing_is_refused(selector: str) -> None:
 async def test_a_window_covers_what_fits_all_its_matchers_while_it_is_on() -> None:
     calendar = Calendar(MemoryLedger())
     both = (Matcher.parse("service:cart"), Matcher.parse("env=prod"))
-    await calendar.add(both, starts_at=START, length=HOUR, by="ann")
+    await calendar.add(both, starts_at=START, length=HOUR, by=ANN)
 
     covered = [
         calendar.covers(alert(env=env), START + timedelta(minutes=minutes))
@@ -71,17 +73,17 @@ async def test_a_window_covers_what_fits_all_its_matchers_while_it_is_on() -> No
 async def test_another_process_hears_of_a_window_and_of_its_end() -> None:
     ledger = MemoryLedger()
     here, there = Calendar(ledger), Calendar(ledger)
-    window = await here.add((Matcher.parse("a=b"),), starts_at=START, length=HOUR, by="ann")
+    window = await here.add((Matcher.parse("a=b"),), starts_at=START, length=HOUR, by=ANN)
     await there.refresh()
     heard = there.windows(START)
 
-    await there.end(window.id, now=START + timedelta(minutes=1), by="bob")
+    await there.end(window.id, now=START + timedelta(minutes=1), by=BOB)
     await here.refresh()
 
     assert heard == (window,)
     assert here.windows(START + timedelta(minutes=2)) == ()
     with pytest.raises(NotFound):
-        await here.end(window.id, now=START + timedelta(minutes=3), by="ann")
+        await here.end(window.id, now=START + timedelta(minutes=3), by=ANN)
 
 
 async def test_a_window_without_end_or_matcher_is_refused() -> None:
@@ -92,4 +94,4 @@ async def test_a_window_without_end_or_matcher_is_refused() -> None:
         ((), HOUR),
     ):
         with pytest.raises(BadInput):
-            await calendar.add(matchers, starts_at=START, length=length, by="ann")
+            await calendar.add(matchers, starts_at=START, length=length, by=ANN)

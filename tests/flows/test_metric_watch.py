@@ -19,6 +19,7 @@ from opsmith.flows.metric_watch.watching import MetricWatch, Plan
 from opsmith.nouns.anomaly import Label
 from opsmith.nouns.forecast import Side
 from opsmith.nouns.series import Aspect, MetricKind, Series, Unit
+from opsmith.nouns.session import Principal
 from opsmith.nouns.sign import Sign, SignKind, Threshold
 from opsmith.testing.ledger import MemoryLedger
 
@@ -190,7 +191,7 @@ async def test_a_label_reaches_the_running_detectors_once(
     sign = made.ears.heard[0]
 
     await made.ledger.append(
-        [of_label(sign.id, Label.FALSE, at=made.now, principal="ann")], durable=True
+        [of_label(sign.id, Label.FALSE, at=made.now, by=Principal(name="ann"))], durable=True
     )
     await made.run(watch, start=510, end=512)
 

@@ -44,11 +44,12 @@ def plan_text(dossier: Dossier, shown: Shown, speech: Speech) -> str:
     for number, step in enumerate(dossier.plan.steps, start=1):
         lines += _step(number, step, shown, speech)
     for check, what in zip(dossier.plan.checks, shown.checks, strict=False):
+        undone = any(not step.irreversible for step in dossier.plan.steps)
         within, holds = (timedelta(seconds=one) for one in (check.within_s, check.holds_s))
         lines.append(
             "  "
             + speech.say(
-                "plan.check",
+                "plan.check" if undone else "plan.check_only",
                 what=what,
                 within=speech.length(within),
                 holds=speech.length(holds),

@@ -18,6 +18,7 @@ from opsmith.nouns.plan import Act, Dossier, Grant, Tried
 from opsmith.nouns.record import Entry, Record
 from opsmith.nouns.redaction import redact
 from opsmith.nouns.remedy import Remedy
+from opsmith.nouns.session import Principal
 from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
 
@@ -66,10 +67,18 @@ def to_episode(record: Record) -> Episode:
     return _EPISODE.validate_json(record.entry.body)
 
 
-def of_incident(incident: Incident, *, at: datetime, principal: str = "opsmith") -> Entry:
+def of_incident(
+    incident: Incident, *, at: datetime, principal: str = "opsmith", tenant: str = "default"
+) -> Entry:
     """The entry that makes `incident` the newest state of itself."""
-    body = _INCIDENT.dump_json(incident).decode()
-    return Entry(kind=INCIDENT, subject=incident.id, body=body, at=at, principal=principal)
+    return Entry(
+        kind=INCIDENT,
+        subject=incident.id,
+        body=_INCIDENT.dump_json(incident).decode(),
+        at=at,
+        principal=principal,
+        tenant=tenant,
+    )
 
 
 def to_incident(record: Record) -> Incident:
@@ -87,9 +96,11 @@ def to_sign(record: Record) -> Sign:
     return _SIGN.validate_json(record.entry.body)
 
 
-def of_label(sign: str, said: Label, *, at: datetime, principal: str) -> Entry:
+def of_label(sign: str, said: Label, *, at: datetime, by: Principal) -> Entry:
     """The entry that records what a person said of the sign with this id."""
-    return Entry(kind=LABEL, subject=sign, body=f'"{said}"', at=at, principal=principal)
+    return Entry(
+        kind=LABEL, subject=sign, body=f'"{said}"', at=at, principal=by.name, tenant=by.tenant
+    )
 
 
 def to_label(record: Record) -> Label:
@@ -97,10 +108,16 @@ def to_label(record: Record) -> Label:
     return Label(record.entry.body.strip('"'))
 
 
-def of_window(window: Window, *, at: datetime, principal: str) -> Entry:
+def of_window(window: Window, *, at: datetime, by: Principal) -> Entry:
     """The entry that makes `window` the newest state of itself."""
-    body = _WINDOW.dump_json(window).decode()
-    return Entry(kind=MAINTENANCE, subject=window.id, body=body, at=at, principal=principal)
+    return Entry(
+        kind=MAINTENANCE,
+        subject=window.id,
+        body=_WINDOW.dump_json(window).decode(),
+        at=at,
+        principal=by.name,
+        tenant=by.tenant,
+    )
 
 
 def to_window(record: Record) -> Window:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from collections.abc import Iterable
@@ -81,7 +80,7 @@ def label(anomaly_id: str, said: str | None, output: str) -> None:
     """
     if said is None:
         raise BadInput("Nothing was said of it.", hint="Give --true or --false.")
-    if (live := label_live(anomaly_id, Label(said), principal=getpass.getuser())) is not None:
+    if (live := label_live(anomaly_id, Label(said))) is not None:
         told = {"id": anomaly_id, "series": live.series, "said": said}
         words = f"{live.series}: kept; the running detectors take it in with the next scrape."
         click.echo(json.dumps(told) if output == "json" else words)

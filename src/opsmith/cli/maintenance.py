@@ -14,6 +14,7 @@ from opsmith.cli.options import output_option
 from opsmith.cli.source import Duration
 from opsmith.errors import BadInput
 from opsmith.nouns.maintenance import Matcher, Window
+from opsmith.nouns.session import Principal
 
 if TYPE_CHECKING:
     from opsmith.wiring.standing import Calendar
@@ -104,8 +105,8 @@ def _time(text: str) -> datetime:
     return found
 
 
-def _user() -> str:
+def _user() -> Principal:
     """The user of the system, whatever the environment claims."""
     from opsmith.wiring.sessions import os_user
 
-    return os_user().name
+    return os_user()

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from opsmith.audit.states import MAINTENANCE, of_window, to_window
 from opsmith.errors import BadInput, NotFound
 from opsmith.nouns.maintenance import Matcher, Window
+from opsmith.nouns.session import Principal
 from opsmith.nouns.signals import Alert
 from opsmith.seams.ledger import Ledger, Wanted
 
@@ -50,26 +51,26 @@ class Calendar:
         *,
         starts_at: datetime,
         length: timedelta,
-        by: str,
+        by: Principal,
         why: str = "",
     ) -> Window:
         """Set a window; it is on the ledger when this returns. Raises `BadInput`."""
         if not timedelta(0) < length <= LONGEST:
             raise BadInput(f"A maintenance window lasts at most {LONGEST.days} days.")
         told = " ".join(map(str, matchers))
-        digest = hashlib.sha256(f"{told} {starts_at.isoformat()} {by}".encode()).hexdigest()
+        digest = hashlib.sha256(f"{told} {starts_at.isoformat()} {by.name}".encode()).hexdigest()
         window = Window(
             id=f"m-{starts_at:%Y%m%d-%H%M}-{digest[:6]}",
             matchers=tuple(matchers),
             starts_at=starts_at,
             ends_at=starts_at + length,
-            by=by,
+            by=by.name,
             why=why[:500],
         )
         await self._keep(window, at=starts_at, by=by)
         return window
 
-    async def end(self, name: str, *, now: datetime, by: str) -> Window:
+    async def end(self, name: str, *, now: datetime, by: Principal) -> Window:
         """End a window now. Raises `NotFound`, also for one that is over."""
         await self.refresh()
         window = self._windows.get(name)
@@ -79,6 +80,6 @@ class Calendar:
         await self._keep(ended, at=now, by=by)
         return ended
 
-    async def _keep(self, window: Window, *, at: datetime, by: str) -> None:
-        await self._ledger.append([of_window(window, at=at, principal=by)], durable=True)
+    async def _keep(self, window: Window, *, at: datetime, by: Principal) -> None:
+        await self._ledger.append([of_window(window, at=at, by=by)], durable=True)
         self._windows[window.id] = window

@@ -190,7 +190,9 @@ class Watch:
         known = (newest(name) for name in named)
         return [one for one in known if one is not None and one.state is EpisodeState.RESOLVED]
 
-    async def confirm(self, name: str, blame: Blame | None, *, principal: str) -> Incident:
+    async def confirm(
+        self, name: str, blame: Blame | None, *, principal: str, tenant: str = "default"
+    ) -> Incident:
         """Record the true cause: the one given, or the one the verdict names.
 
         Raises `BadInput` when neither says who is to blame.
@@ -206,10 +208,10 @@ class Watch:
             done = replace(
                 incident, confirmed=cause, state=IncidentState.CONFIRMED, updated_at=self._clock()
             )
-            await self._keep([done], principal=principal)
+            await self._keep([done], principal=principal, tenant=tenant)
             return done
 
-    async def reject(self, name: str, *, principal: str) -> Incident:
+    async def reject(self, name: str, *, principal: str, tenant: str = "default") -> Incident:
         """Record that the cause found is wrong. Raises `BadInput` when none was found."""
         async with self._taking_turns():
             incident = self.incident(name)
@@ -224,21 +226,23 @@ class Watch:
                 state=state,
                 updated_at=self._clock(),
             )
-            await self._keep([done], principal=principal)
+            await self._keep([done], principal=principal, tenant=tenant)
             return done
 
-    async def merge(self, name: str, other: str, *, principal: str) -> Incident:
+    async def merge(
+        self, name: str, other: str, *, principal: str, tenant: str = "default"
+    ) -> Incident:
         """Give the alerts of `other` to incident `name`. Raises `BadInput` for one and itself."""
         async with self._taking_turns():
             if name == other:
                 raise BadInput("An incident cannot be merged with itself.")
             whole, gone = merged(self.incident(name), self.incident(other), now=self._clock())
-            await self._keep([whole, gone], principal=principal)
+            await self._keep([whole, gone], principal=principal, tenant=tenant)
         self._start_looking(whole.id)
         return whole
 
     async def split(
-        self, name: str, fingerprints: frozenset[str], *, principal: str
+        self, name: str, fingerprints: frozenset[str], *, principal: str, tenant: str = "default"
     ) -> tuple[Incident, Incident]:
         """Move the alerts named to an incident of their own; (the rest, the new one).
 
@@ -253,7 +257,7 @@ class Watch:
                     hint=f"They are {', '.join(sorted(known))}.",
                 )
             both = split(incident, fingerprints, now=self._clock())
-            await self._keep(both, principal=principal)
+            await self._keep(both, principal=principal, tenant=tenant)
         for part in both:
             self._start_looking(part.id)
         return both
@@ -312,6 +316,7 @@ class Watch:
         incidents: Iterable[Incident],
         *,
         principal: str = "opsmith",
+        tenant: str = "default",
         beyond: Mapping[str, frozenset[str]] = NO_MORE,
     ) -> None:
         """Write first, then believe, then tell."""
@@ -319,7 +324,9 @@ class Watch:
         if not kept:
             return
         now = self._clock()
-        entries = [of_incident(incident, at=now, principal=principal) for incident in kept]
+        entries = [
+            of_incident(incident, at=now, principal=principal, tenant=tenant) for incident in kept
+        ]
         records = await self._ledger.append(entries, durable=principal != "opsmith")
         self._written.update((record.entry.subject, record.seq) for record in records)
         for incident in kept:

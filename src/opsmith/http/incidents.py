@@ -62,17 +62,21 @@ def _sayings(router: APIRouter, app: App) -> None:
     ) -> IncidentShape:
         """Say that the verdict is right, or what the cause was."""
         blame = cause.blame() if cause else None
-        return IncidentShape.of(await app.watch.confirm(name, blame, principal=by.name))
+        return IncidentShape.of(
+            await app.watch.confirm(name, blame, principal=by.name, tenant=by.tenant)
+        )
 
     @router.post("/incidents/{name}/reject")
     async def reject(name: str, by: Operator) -> IncidentShape:
         """Say that the verdict is wrong."""
-        return IncidentShape.of(await app.watch.reject(name, principal=by.name))
+        return IncidentShape.of(await app.watch.reject(name, principal=by.name, tenant=by.tenant))
 
     @router.post("/incidents/{name}/merge")
     async def merge(name: str, wanted: MergeShape, by: Operator) -> IncidentShape:
         """Take the alerts of another incident."""
-        return IncidentShape.of(await app.watch.merge(name, wanted.other, principal=by.name))
+        return IncidentShape.of(
+            await app.watch.merge(name, wanted.other, principal=by.name, tenant=by.tenant)
+        )
 
     @router.post("/incidents/{name}/split")
     async def split(name: str, wanted: SplitShape, by: Operator) -> list[IncidentShape]:
@@ -80,5 +84,5 @@ def _sayings(router: APIRouter, app: App) -> None:
         alerts = frozenset(wanted.alerts)
         return [
             IncidentShape.of(part)
-            for part in await app.watch.split(name, alerts, principal=by.name)
+            for part in await app.watch.split(name, alerts, principal=by.name, tenant=by.tenant)
         ]

@@ -25,7 +25,7 @@ def routes(app: App) -> APIRouter:
             wanted.matchers(),
             starts_at=wanted.starts_at,
             minutes=wanted.minutes,
-            by=by.name,
+            by=by,
             why=wanted.why,
         )
         return WindowShape.of(made)
@@ -33,6 +33,6 @@ def routes(app: App) -> APIRouter:
     @router.post("/maintenance/{name}/end")
     async def end(name: str, by: Operator) -> WindowShape:
         """End a window now."""
-        return WindowShape.of(await app.quiet.end(name, by=by.name))
+        return WindowShape.of(await app.quiet.end(name, by=by))
 
     return router

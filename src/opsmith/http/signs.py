@@ -21,6 +21,6 @@ def routes(app: App) -> APIRouter:
     @router.post("/signs/{name}/label")
     async def label(name: str, word: LabelShape, by: Operator) -> SignShape:
         """Say what an anomaly really was; its series' threshold follows."""
-        return SignShape.of(await app.signs.label(name, word.said, principal=by.name))
+        return SignShape.of(await app.signs.label(name, word.said, by=by))
 
     return router

@@ -17,7 +17,8 @@ from opsmith.plan.fields import listed, mapping, optional, words
 VERSION = 1
 # The slots that say of what a task is. A row for an entity of its own is for tasks without any.
 TARGETS = frozenset({"service", "host", "host_group", "namespace", "env"})
-FORMS = ("plain", "seconds", "label", "command")
+# delta: so many more than there are now. revision: a number, a version, or the one before.
+FORMS = ("plain", "seconds", "label", "command", "delta", "revision")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,9 @@ class Ground(Protocol):
     ) -> tuple[Target, ...]:
         """Those called so to which a way for the action leads."""
 
+    async def replicas(self, target: Entity, values: Mapping[str, Value]) -> int:
+        """How many replicas it has now. Raises what the way to it raises."""
+
     def command(self, text: str) -> Registered | None:
         """The registered command that these words are, None for none."""
 
@@ -103,7 +106,21 @@ async def _ordered(task: Task, row: Row, ground: Ground) -> tuple[Order, ...] | 
     values = _values(task, row, ground)
     if isinstance(values, Lack):
         return values
-    return tuple(Order(action=row.action, target=one, values=values) for one in found)
+    return tuple([await _order(task, row, one, (values, ground)) for one in found])
+
+
+async def _order(
+    task: Task, row: Row, target: Entity, given: tuple[Mapping[str, Value], Ground]
+) -> Order:
+    values, ground = given
+    more: dict[str, Value] = {}
+    for name, source in row.values.items():
+        if source.form == "delta" and source.slot in task.slots:
+            now, delta = await ground.replicas(target, values), int(str(task.slots[source.slot]))
+            if now + delta < 1:
+                raise BadInput(f"{target} has {now} replicas; {delta} more would leave none.")
+            more[name] = now + delta
+    return Order(action=row.action, target=target, values={**values, **more})
 
 
 async def _targets(task: Task, row: Row, ground: Ground) -> tuple[Entity, ...] | Lack:
@@ -169,13 +186,15 @@ def _unheeded(task: Task, row: Row) -> Lack | None:
 def _values(task: Task, row: Row, ground: Ground) -> dict[str, Value] | Lack:
     values: dict[str, Value] = {}
     for name, source in row.values.items():
-        if source.slot not in task.slots:
+        if source.slot not in task.slots or source.form == "delta":
             continue
         if source.form == "command":
             found = _command(task, row, ground)
             if isinstance(found, Lack):
                 return found
             values |= found
+        elif source.form == "revision":
+            values |= _revision(str(task.slots[source.slot]))
         else:
             values[name] = _value(task.slots[source.slot], source)
     return values
@@ -197,6 +216,13 @@ def _command(task: Task, row: Row, ground: Ground) -> dict[str, Value] | Lack:
     if known.values:
         values["values"] = known.values
     return values
+
+
+def _revision(said: str) -> dict[str, Value]:
+    """The one before is what a rollback goes to when nothing else is said."""
+    if said == "previous":
+        return {}
+    return {"revision": int(said)} if said.isdecimal() else {"version": said}
 
 
 def _value(value: SlotValue, source: Source) -> Value:

@@ -61,11 +61,12 @@ def label_anomaly(anomaly: str, said: Label) -> tuple[str, float]:
     return asyncio.run(label(_store(), anomaly, said))
 
 
-def label_live(anomaly: str, said: Label, *, principal: str) -> Sign | None:
-    """Label an anomaly that `opsmith up` told of; None when the ledger knows none such."""
+def label_live(anomaly: str, said: Label) -> Sign | None:
+    """Label an anomaly that `opsmith up` told of as the user of this machine; None for no such."""
     from opsmith.wiring.follow import label_sign
+    from opsmith.wiring.sessions import os_user
 
-    return asyncio.run(label_sign(load(), anomaly, said, principal=principal))
+    return asyncio.run(label_sign(load(), anomaly, said, by=os_user()))
 
 
 def evaluate_anomalies(folder: Path) -> AlarmRate:

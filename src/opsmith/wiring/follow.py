@@ -10,6 +10,7 @@ from opsmith.audit.states import INCIDENT, SIGN, of_label, to_incident, to_sign
 from opsmith.nouns.anomaly import Label
 from opsmith.nouns.incident import Incident
 from opsmith.nouns.record import Record
+from opsmith.nouns.session import Principal
 from opsmith.nouns.sign import Sign, SignKind
 from opsmith.seams.ledger import Ledger, Wanted
 from opsmith.settings import Settings
@@ -38,7 +39,7 @@ async def follow(settings: Settings, *, since: timedelta) -> AsyncIterator[Incid
                     yield _noun(record)
 
 
-async def label_sign(settings: Settings, name: str, said: Label, *, principal: str) -> Sign | None:
+async def label_sign(settings: Settings, name: str, said: Label, *, by: Principal) -> Sign | None:
     """Put a person's word on an anomaly on the ledger, where the running detectors read it.
 
     None when the ledger knows no such anomaly.
@@ -47,7 +48,7 @@ async def label_sign(settings: Settings, name: str, said: Label, *, principal: s
         async with opened(settings) as ledger:
             found = await ledger.read(Wanted(kind=SIGN, subject=name, latest=True, limit=1))
             if found and (sign := to_sign(found[0])).kind is SignKind.ANOMALY:
-                entry = of_label(name, said, at=now(), principal=principal)
+                entry = of_label(name, said, at=now(), by=by)
                 await ledger.append([entry], durable=True)
                 return sign
     return None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from opsmith.backends.reach.ssh_commands import recognised
-from opsmith.errors import NotFound
+from opsmith.errors import BadAnswer, BadInput, NotFound
 from opsmith.execute.action import World as Ways
 from opsmith.flows.ask.world import Changes
 from opsmith.flows.change_control import ChangeControl, Proposal
 from opsmith.nouns.entity import Entity, EntityKind
-from opsmith.nouns.plan import Check, Dossier, Order
+from opsmith.nouns.plan import Check, Dossier, Order, Value
 from opsmith.nouns.session import Principal
 from opsmith.plan.ordering import Registered, Target
 from opsmith.plan.waves import widening
@@ -18,6 +18,10 @@ from opsmith.settings import Settings
 from opsmith.wiring.reaches import command_of
 from opsmith.wiring.rules import policy
 from opsmith.wiring.targets import TargetShape, Told, read
+
+SCALE = "kubernetes.scale"
+# Looks whether a workload is there and at nothing else.
+STATUS = "kubernetes.status"
 
 
 def changes_by(
@@ -42,7 +46,7 @@ def changes_by(
         run=lambda name: control.run(name, by=by),
         approvers=lambda: policy(settings.policy_file).approver_roles,
         watched=watched,
-        configured=bool(told.targets) or told.shape.lab is not None,
+        configured=settings.targets_file is not None,
     )
 
 
@@ -58,8 +62,8 @@ class Configured:
     ) -> tuple[Target, ...]:
         """Those of the file that are called so; else what a way knows by itself, as the lab does.
 
-        The first way carries names without knowing kinds, so of several the one is taken that
-        is there. Raises what the ways raise.
+        A way may carry names without knowing whether they are there, so they are looked for, the
+        likeliest kind first. Raises what the ways raise.
         """
         named = [
             Target(entity=entity, facts=_facts(one))
@@ -71,9 +75,19 @@ class Configured:
             return tuple(named)
         found = [Entity(kind=kind, name=name) for kind in kinds]
         found = [one for one in found if self._carried(one, action)]
-        if len(found) > 1:
-            found = [one for one in found if await self._there(one, action)]
-        return tuple(Target(entity=one) for one in found)
+        for one in found:
+            if await self._there(one, action):
+                return (Target(entity=one),)
+        return ()
+
+    async def replicas(self, target: Entity, values: Mapping[str, Value]) -> int:
+        """As the cluster says. Raises `BadAnswer` where it says none."""
+        asked = {**values, "replicas": 1}
+        found = await self._ways.reach(target, SCALE).look(target, SCALE, asked)
+        count = found.facts.get("was")
+        if isinstance(count, bool) or not isinstance(count, int):
+            raise BadAnswer(f"Nothing tells how many replicas {target} has.")
+        return count
 
     def command(self, text: str) -> Registered | None:
         """The first registered command that these words are."""
@@ -97,19 +111,23 @@ class Configured:
         return True
 
     async def _there(self, entity: Entity, action: str) -> bool:
+        workload = action.startswith("kubernetes.") and entity.kind is not EntityKind.HOST
+        verb = STATUS if workload else action
         try:
-            await self._ways.reach(entity, action).look(entity, action, {})
+            await self._ways.reach(entity, verb).look(entity, verb, {})
         except NotFound:
             return False
+        except BadInput:  # it is there, and wants what is not said yet
+            return True
         return True
 
 
 def _facts(one: TargetShape) -> dict[str, frozenset[str]]:
     """Where a target is, by the slots that may speak of it."""
-    host = one.systemd.host if one.systemd else None
+    host, cluster = one.systemd.host if one.systemd else None, one.kubernetes
     told = {
         "env": [one.env],
-        "namespace": [one.namespace],
+        "namespace": [one.namespace or (cluster.namespace if cluster else None) or ""],
         "host": [Entity.parse(host).name] if host else [],
         "path": [str(one.logs.folder)] if one.logs else [],
         "command": list(one.scripts),

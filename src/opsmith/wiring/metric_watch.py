@@ -18,6 +18,7 @@ from opsmith.flows.metric_watch.watching import MetricWatch, Plan
 from opsmith.flows.receive import Inbox
 from opsmith.flows.watch import Watch
 from opsmith.nouns.anomaly import Label
+from opsmith.nouns.session import Principal
 from opsmith.nouns.sign import OWN, Sign, SignKind
 from opsmith.seams.ledger import Ledger
 from opsmith.seams.metrics import Metrics
@@ -98,12 +99,12 @@ class Signs:
         """Anomalies and early warnings of late, the newest last."""
         return self._metric_watch.signs() if self._metric_watch is not None else ()
 
-    async def label(self, name: str, said: Label, *, principal: str) -> Sign:
+    async def label(self, name: str, said: Label, *, by: Principal) -> Sign:
         """Remember a person's word on an anomaly. Raises `NotFound` when there is none such."""
         found = next((sign for sign in self.newest() if sign.id == name), None)
         if found is None or found.kind is not SignKind.ANOMALY:
             raise NotFound(f"No anomaly {name[:40]!r} was told.")
-        entry = of_label(name, said, at=now(), principal=principal)
+        entry = of_label(name, said, at=now(), by=by)
         await self._ledger.append([entry], durable=True)
         return found
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from opsmith.flows.maintenance import Calendar
 from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.maintenance import Matcher, Window
+from opsmith.nouns.session import Principal
 from opsmith.seams.ledger import Ledger
 from opsmith.wiring.looks import now
 
@@ -40,7 +41,7 @@ class Quiet:
         *,
         starts_at: datetime | None,
         minutes: float,
-        by: str,
+        by: Principal,
         why: str,
     ) -> Window:
         """Set a window, from now when no start is given."""
@@ -49,6 +50,6 @@ class Quiet:
             matchers, starts_at=starts_at or now(), length=length, by=by, why=why
         )
 
-    async def end(self, name: str, *, by: str) -> Window:
+    async def end(self, name: str, *, by: Principal) -> Window:
         """End a window now."""
         return await self._calendar.end(name, now=now(), by=by)

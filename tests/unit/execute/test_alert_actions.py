@@ -40,7 +40,8 @@ async def test_a_silence_is_set_read_back_and_ended(world: OneWay) -> None:
     assert (await ACTION.verify(order, preview, world)).holds
     says = await ACTION.undo(order, preview, world)
 
-    assert preview.says == "silence alerts with alertname=Slow, service=cart for 600 s"
+    told = "silence alerts with alertname=Slow, service=cart for 10 min; none fires now"
+    assert preview.says == told
     assert says == "ended 1 silences"
     assert not (await ACTION.verify(order, preview, world)).holds
 

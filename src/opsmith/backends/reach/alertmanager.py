@@ -61,7 +61,7 @@ class SilencesReach:
     async def look(self, target: Entity, verb: str, values: Values) -> Found:
         """The silences that hold exactly these labels now."""
         labels = self._labels(target, verb, values)
-        found = await self._standing(labels)
+        found, firing = await self._standing(labels), await self._firing(labels)
         told = json.dumps([[one.id, one.ends] for one in found])
         return Found(
             version=hashlib.sha256(told.encode()).hexdigest(),
@@ -70,6 +70,7 @@ class SilencesReach:
                 "silences": tuple(one.id for one in found),
                 "comments": tuple(one.comment for one in found),
                 "ends": tuple(one.ends for one in found),
+                "firing": firing,
             },
         )
 
@@ -116,6 +117,14 @@ class SilencesReach:
     async def _ours(self, labels: Labels, comment: str) -> list[_Silence]:
         standing = await self._standing(labels)
         return [one for one in standing if (one.author, one.comment) == (AUTHOR, comment)]
+
+    async def _firing(self, labels: Labels) -> int:
+        """How many alerts bear these labels now."""
+        wanted = [("filter", f"{name}={json.dumps(value)}") for name, value in labels.items()]
+        told = _json(await self._wire.get("api/v2/alerts", wanted))
+        if not isinstance(told, list):
+            raise BadAnswer("Alertmanager answers no list of alerts.")
+        return len(told)
 
     async def _standing(self, labels: Labels) -> list[_Silence]:
         """Active and pending silences of exactly these labels, by id."""

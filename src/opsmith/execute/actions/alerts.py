@@ -51,7 +51,9 @@ class SilenceAlerts:
         found = await look(order, SILENCE, world)
         labels, standing = found.facts["labels"], found.facts["silences"]
         told = ", ".join(labels) if isinstance(labels, tuple) else ""
-        says = f"silence alerts with {told} for {order.values['for_s']} s"
+        firing, length_s = found.facts["firing"], float(str(order.values["for_s"]))
+        count = f"{firing} fire" if firing else "none fires"
+        says = f"silence alerts with {told} for {length_s / 60:g} min; {count} now"
         if standing:
             says += "; somebody silences the same already"
         return Preview(version=found.version, says=says, before={})

@@ -6,6 +6,7 @@ scope and a person approves once. What stands in the way of one is said, with wh
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ from opsmith.plan.runbooks import HOLDS_S, WITHIN_S
 
 # The value, its range and the verdict of a figure; what follows are lists.
 MOST_EVIDENCE = 3
+_NAME = re.compile(r"\bNAME\b")
 _EXAMPLE = "  targets:\n    - target: {target}\n      {needs}"
 
 
@@ -73,7 +75,9 @@ async def planned(wishes: Mapping[int, Wish], world: World) -> dict[int, Answer]
     made: dict[int, Made] = {}
     for place, one in wishes.items():
         if any(needed in done for needed in one.task.depends_on):
-            done[place] = _failed(one.task, speech.say("skip.failed"))
+            told = slots_text(one.task)
+            said = speech.say("skip.failed", intent=one.task.intent, slots=told)
+            done[place] = _failed(one.task, said)
         else:
             found = await _made(one, world, changes)
             if isinstance(found, Answer):
@@ -220,7 +224,7 @@ def _lacking(task: Task, lack: Lack, world: World, *, configured: bool) -> Answe
     if lack.obstacle is not Obstacle.NO_WAY:
         return _failed(task, said)
     place = speech.say("lack.configure" if configured else "lack.no_file")
-    needs = quote(lack.needs.replace("NAME", lack.name))
+    needs = quote(_NAME.sub(lambda _: lack.name, lack.needs))
     target = quote(f"{lack.kind}:{lack.name}")
     example = _EXAMPLE.format(target=target, needs=needs) if lack.kind else f"  {needs}"
     return Answer(task=task, status=AnswerStatus.FAILED, said=(said, place), detail=example)

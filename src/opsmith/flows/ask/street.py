@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+from opsmith.answer.words import slots_text
 from opsmith.errors import OpsmithError
 from opsmith.flows.ask.anomalies import detect_anomaly
 from opsmith.flows.ask.changes import Wish, planned
@@ -148,8 +149,7 @@ def _stopped(task: Task, before: list[Answer], world: World) -> Answer | None:
     condition = _condition(task)
     waiting = [one.plan.plan.id for one in before if one.status is AnswerStatus.PLAN and one.plan]
     if waiting:
-        said = world.speech.say("skip.waits", id=waiting[0])
-        return Answer(task=task, status=AnswerStatus.SKIPPED, said=(said,))
+        return _skipped(task, world, "waits", plan=waiting[0])
     failed = any(one.status in _FAILED for one in before)
     if condition == "failure":
         return None if failed else _skipped(task, world, "no_breach")
@@ -170,6 +170,6 @@ def _unmet(condition: SlotValue | None, before: list[Answer]) -> str:
     return "" if Finding(str(condition)) in findings else "no_breach"
 
 
-def _skipped(task: Task, world: World, why: str) -> Answer:
-    said = world.speech.say(f"skip.{why}")
+def _skipped(task: Task, world: World, why: str, *, plan: str = "") -> Answer:
+    said = world.speech.say(f"skip.{why}", intent=task.intent, slots=slots_text(task), id=plan)
     return Answer(task=task, status=AnswerStatus.SKIPPED, said=(said,))
