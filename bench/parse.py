@@ -2,6 +2,7 @@
 
     python bench/parse.py --data FILE.jsonl [--inventory FILE] [--predictions OUT.jsonl] [-o json]
         [--rules-only | --adapter FOLDER] [--model smollm2|FILE.gguf | --ollama URL]
+        [--at-once N]
 
 With a model, lines that rules and encoder leave open are put to it last; what it was asked and
 what it decided is counted beside.
@@ -26,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -84,9 +86,12 @@ def main() -> None:
     for reader in (named, bare):
         reader.read("show the cpu of web-01")
         reader.read("web-01 whatever")
-    predictions = [
-        predicted(named if "tasks" in row or args.inventory else bare, row) for row in rows
-    ]
+    readers = [named if "tasks" in row or args.inventory else bare for row in rows]
+    if args.at_once == 1:
+        predictions = list(map(predicted, readers, rows))
+    else:
+        with ThreadPoolExecutor(args.at_once) as pool:
+            predictions = list(pool.map(predicted, readers, rows))
     if args.predictions:
         lines = (json.dumps(one, ensure_ascii=False) for one in predictions)
         args.predictions.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -118,6 +123,7 @@ def arguments() -> argparse.Namespace:
     ap.add_argument("--model", help="smollm2 (of the lock) or the path of a GGUF file, asked last")
     ap.add_argument("--ollama", help="http://HOST:PORT of an Ollama server, asked last")
     ap.add_argument("--ollama-model", default="llama3:8b")
+    ap.add_argument("--at-once", type=int, default=1, help="lines read at the same time")
     ap.add_argument("--errors", type=int, default=0, help="print the first N wrong lines")
     ap.add_argument("-o", "--output", choices=["text", "json"], default="text")
     return ap.parse_args()

@@ -39,6 +39,9 @@ _BRACES = re.compile(r"\{(?:[^{}\"]|\"(?:[^\"\\]|\\.)*\")*\}")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 
+# Safe, and in C where it is built so: every first question waits for it.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
@@ -125,7 +128,7 @@ def _sets(shape: _FileShape) -> dict[str, dict[str, list[str]]]:
 
 def _shape(text: str, origin: str) -> _FileShape:
     try:
-        return _FileShape.model_validate(yaml.safe_load(text))
+        return _FileShape.model_validate(yaml.load(text, Loader=_LOADER))  # noqa: S506 - safe
     except yaml.YAMLError as error:
         raise BadInput(f"{origin} is no YAML: {' '.join(str(error).split())[:200]}") from error
     except ValidationError as error:

@@ -15,6 +15,8 @@ from opsmith.nouns.task import Task
 from opsmith.plan.fields import listed, mapping, optional, words
 
 VERSION = 1
+# Ten times as fast, and as safe.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # The slots that say of what a task is. A row for an entity of its own is for tasks without any.
 TARGETS = frozenset({"service", "host", "host_group", "namespace", "env"})
 # delta: so many more than there are now. revision: a number, a version, or the one before.
@@ -61,7 +63,7 @@ Table = Mapping[str, tuple[Row, ...]]
 def table() -> Table:
     """The shipped table: rows by intent."""
     text = (files("opsmith.plan") / "orders.yaml").read_text(encoding="utf-8")
-    return table_from(yaml.safe_load(text))
+    return table_from(yaml.load(text, Loader=_LOADER))  # noqa: S506 - a SafeLoader, in C where built
 
 
 def table_from(document: object) -> Table:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Self
 
 from opsmith.answer.catalogue import load as load_metrics
 from opsmith.answer.narration import MAX_TOKENS, checked, prompt_of
-from opsmith.answer.words import Speech, language_of
+from opsmith.answer.words import TARGETS, Speech, language_of
+from opsmith.answer.words import names_in as names_of_slot
 from opsmith.errors import BadInput, OpsmithError
 from opsmith.flows.ask.naming import names_in, names_of
 from opsmith.flows.ask.street import answer, changes
@@ -268,7 +269,7 @@ class Asker:
             metrics=known.metrics,
             step_s=known.step_s,
             recording=known.recording,
-            topology=await asyncio.to_thread(self._topology) if walks else Topology(),
+            topology=await self._topology(reading) if walks else Topology(),
             ledger=self._ledger,
             repository=self._repository(),
             columns=self._sources.columns,
@@ -288,17 +289,30 @@ class Asker:
     def _now(self) -> datetime:
         return self._known.end or datetime.now(UTC)
 
-    def _topology(self) -> Topology:
-        """Of the recording, else of the newest incident that was captured."""
+    async def _topology(self, reading: Understood) -> Topology:
+        """Of the recording; else what was learned, and of the newest incident captured."""
         from opsmith.ingest import bundle
+        from opsmith.wiring.topology import around
 
         if self._known.recording is not None:
             return self._known.recording.topology
+        names = {
+            name
+            for task in reading.tasks
+            for slot in TARGETS
+            for name in names_of_slot(task.slots.get(slot))
+        }
+        learned, lacks = await around(self._settings, sorted(names))
+        self.warnings.extend(lacks)
         kept = sorted(
             (self._settings.data_dir / "incidents").glob("*/bundle"),
             key=lambda folder: folder.stat().st_mtime,
         )
-        return bundle.read(kept[-1]).topology if kept else Topology()
+        if not kept:
+            return learned
+        last = (await asyncio.to_thread(bundle.read, kept[-1])).topology
+        edges = tuple(sorted({*learned.edges, *last.edges}))
+        return Topology(entities=last.entities, edges=edges)
 
     def _repository(self) -> Repository | None:
         from opsmith.backends.repository.git import GitRepository
