@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from opsmith.nouns.task import DecidedBy, Decision
 from opsmith.parse.clauses import Step
-from opsmith.parse.evidence import CHANGES, NOUN, Guess
+from opsmith.parse.evidence import CHANGES, NOUN, Guess, may_ask_for_change
 from opsmith.parse.lexicon import STRONG
 from opsmith.parse.spans import TAG, Tagger
 from opsmith.seams.intent import Intents, Opinion
@@ -17,10 +18,33 @@ from opsmith.seams.intent import Intents, Opinion
 _SURER = 0.9
 # Without any name of a system in the sentence, the model must be surer than its own threshold.
 _SURE_WITHOUT_NAME = 0.8
+_SURE_OF_CHANGE = 0.8
 _WEAK = NOUN + 0.5
 # What is asked stands at the start; the encoder takes a millisecond a letter of Chinese.
 _LONGEST_SHOWN = 320
 OUT_OF_SCOPE = "out_of_scope"
+_HAN = re.compile("[\u4e00-\u9fff]")
+# Which service it is says nothing about what is wanted of it.
+_NAMES = {
+    "svc": "the service",
+    "host": "the host",
+    "grp": "the host group",
+    "ns": "the namespace",
+    "env": "production",
+    "alert": "the alert HighErrorRate",
+    "ver": "v1.2.3",
+    "num": "5",
+}
+_NAMES_CHINESE = {
+    "svc": "订单服务",
+    "host": "主机 web-01",
+    "grp": "web 组",
+    "ns": "命名空间 prod",
+    "env": "生产环境",
+    "alert": "告警 HighErrorRate",
+    "ver": "v1.2.3",
+    "num": "5 个",
+}
 # Read from words that are used of anything ("show", "plot", "report").
 _EVERYDAY = frozenset({"query_metric", "create_report"})
 
@@ -54,7 +78,7 @@ def second_opinion(
     undecided = not found or (
         weak is not None and weak.points <= _WEAK and weak.intent not in CHANGES
     )
-    text = shown(tagger.text, tagger) if undecided or not named else ""
+    text = kinds_shown(tagger) if undecided or not named else ""
     (opinion,) = model.opinions([text]) if text else (None,)
     if opinion is None or opinion.intent is None:
         return None
@@ -65,7 +89,11 @@ def second_opinion(
     if not undecided or opinion.intent not in known:
         return None
     if opinion.intent in CHANGES:
-        return None if found else SecondOpinion(change=opinion.intent, decision=_decision(opinion))
+        # Words and model disagree about whether anything changes: a person is asked.
+        sure = not found or opinion.probability >= _SURE_OF_CHANGE
+        if not sure or not may_ask_for_change(tagger.text):
+            return None
+        return SecondOpinion(change=opinion.intent, decision=_decision(opinion))
     least = _SURER if found else 0.0 if named else _SURE_WITHOUT_NAME
     if opinion.probability < least or (weak and weak.intent == opinion.intent):
         return None
@@ -81,6 +109,21 @@ def shown(tagged: str, tagger: Tagger) -> str:
         tagged,
     )
     return text.strip()[:_LONGEST_SHOWN]
+
+
+def kinds_shown(tagger: Tagger) -> str:
+    """The text as the encoder is shown it, and as it learned: known names by what they name.
+
+    Quotations and commands are left out: they are data.
+    """
+    names = _NAMES_CHINESE if _HAN.search(tagger.text) else _NAMES
+    said = TAG.sub(lambda tag: f" {_said(tagger, tag[0], names)} ", tagger.text)
+    return re.sub(r"\s+", " ", said).strip()[:_LONGEST_SHOWN]
+
+
+def _said(tagger: Tagger, tag: str, names: dict[str, str]) -> str:
+    span = tagger.span(tag)
+    return "" if span.kind in {"quote", "cmd"} else names.get(span.kind, span.words)
 
 
 def _decision(opinion: Opinion) -> Decision:
