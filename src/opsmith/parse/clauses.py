@@ -49,6 +49,7 @@ def segments(text: str) -> list[Segment]:
     found: list[Segment] = []
     marks: list[str] = []
     place = 0
+    text = _IF_SO.sub(r"\1, ", text)
     for match in _joint().finditer(text):
         if _in_list(text, match):
             continue
@@ -57,6 +58,8 @@ def segments(text: str) -> list[Segment]:
             found.append(Segment(text=piece, marks=tuple(marks)))
             marks = []
         marks.append((match.lastgroup or "comma").partition("_")[0])
+        if "?" in match[0]:
+            marks.append("asked")
         place = match.end()
     if text[place:].strip():
         found.append(Segment(text=text[place:].strip(), marks=tuple(marks)))
@@ -134,6 +137,9 @@ def steps(text: str, tagger: Tagger) -> list[Step]:
 
 
 _NAME = pattern("<thing>|<alert>")
+_LIMIT = pattern("<thr>")
+# "if so wipe its logs": the condition ends there, comma or none.
+_IF_SO = pattern(r"\b(if (?:so|yes))\b ?(?![,;:])")
 _ONLY_NAMES = pattern(
     r"\W*(?:(?:on|for|at|in|the|same|also|to|对|给|在|把)\W*)*(?:(?:<thing>|<alert>)(?:\W|and|和|与|、|上的?|的)*)+"
 )
@@ -192,10 +198,19 @@ def _as_condition(found: list[Segment], place: int) -> Segment:
     if waits and follows.has("then"):
         return replace(segment, text=segment.text[1:], marks=(*segment.marks, "if"))
     failed = bool(place) and follows.has("so", "then") and _STILL_FAILING.search(segment.text)
+    if _asks_first(segment, follows):
+        return replace(segment, marks=(*segment.marks, "if"))
     plain = not segment.has("if", "unless", "else")
     if follows.has("case") or (plain and (failed or _before_so(segment, follows))):
         return replace(segment, marks=(*segment.marks, "if"))
     return segment
+
+
+def _asks_first(segment: Segment, follows: Segment) -> bool:
+    """Whether a question decides about the change behind it: `lag over 10000? add 3 replicas`."""
+    changes = follows.guess is not None and follows.guess.intent in CHANGES
+    bare = not follows.has("if", "unless", "else", "then", "also", "and", "case", "so")
+    return follows.has("asked") and changes and bare and bool(_LIMIT.search(segment.text))
 
 
 def _before_so(segment: Segment, follows: Segment) -> bool:
@@ -305,8 +320,8 @@ class _Weave:
             or (last and not self.condition and self._continues(segment, asked, last))
         ):
             return None
-        elif not asked.strong:
-            shares = last is not None
+        elif last is not None:
+            shares = not asked.strong or self._one_more(segment, asked, last)
         text = f"{self.lead} {segment.text}".strip()
         asks_about = asked.intent == "show_topology" and not self._kinds(text) & _LEADING_KINDS
         if self.condition and asks_about and not self._measured():
@@ -321,6 +336,11 @@ class _Weave:
             shares=shares,
         )
 
+    def _one_more(self, segment: Segment, asked: Guess, last: Step) -> bool:
+        """Whether it is one more figure of what the step before measures."""
+        same = asked.intent == last.guess.intent == "query_metric" and segment.has("and")
+        return same and self._kinds(segment.text) <= {"metric"}
+
     def _measured(self) -> bool:
         """Whether the condition is one that a figure decides."""
         return bool({"thr", "metric"} & self._kinds(self.condition))
@@ -329,6 +349,8 @@ class _Weave:
         """Whether a segment goes on with the step before instead of asking for something new."""
         if segment.has("else"):
             return False
+        if segment.has("also") and asked.intent in _LOOKS and asked.intent != last.guess.intent:
+            return last.guess.intent in CHANGES and not asked.strong
         if not asked.strong and (last.guess.intent in CHANGES or asked.intent == "explain_alert"):
             return not segment.has("then", "before_next")
         if asked.intent != last.guess.intent:
@@ -363,11 +385,13 @@ class _Weave:
 def _is_about(step: Step, last: Step) -> bool:
     """Whether the step before only states what this one asks about."""
     if step.guess.intent == "diagnose_incident":
-        odd = last.guess.intent == "detect_anomaly" and bool(_STATES.search(last.text))
-        return odd or not last.guess.strong
+        told = last.guess.intent in _TELLS and not _REQUESTS.search(last.text)
+        return told or not last.guess.strong
     if step.guess.intent == "silence_alert" and last.guess.intent == "explain_alert":
         return not last.guess.strong
     if step.guess.intent in CHANGES and step.mark in {"", "comma", "stop"}:
+        if _INTENDS.search(last.text) and last.guess.intent not in CHANGES:
+            return not step.condition
         states = bool(_STATES.search(last.text)) and may_ask_for_change(last.text)
         return states and not last.guess.strong and not step.condition
     if step.guess.intent == "detect_anomaly":
@@ -377,6 +401,10 @@ def _is_about(step: Step, last: Step) -> bool:
 
 # "its disk is nearly full, clean it": why, not what.
 _STATES = phrase("clauses", "states")
+_INTENDS = phrase("clauses", "intends")
+_REQUESTS = phrase("clauses", "requests")
+_TELLS = frozenset({"detect_anomaly", "query_resource", "check_health"})
+_LOOKS = frozenset({"query_metric", "search_logs", "show_topology", "check_health"})
 # Intents that take in whatever follows without a verb of its own.
 _GATHERS = frozenset({"diagnose_incident", "create_report", "compare_config", "list_tasks"})
 _TIMES = {"win", "hor", "dur", "age", "clock"}

@@ -303,6 +303,9 @@ class Composer:
     ) -> list[Mapping[str, object]]:
         """Where targets may be taken from, nearest first."""
         place = self.drafts.index(draft) if before is None else before
+        checked = [self.drafts[need].slots for need in sorted(draft.needs) if need < place]
+        if draft.intent == "diagnose_incident" and "condition" in draft.slots and checked:
+            return [*checked, self.drafts[place - 1].slots]
         sources: list[Mapping[str, object]] = [one.slots for one in reversed(self.drafts[:place])]
         if before is not None:
             return sources + [self._read(draft.intent, text) for text in after]

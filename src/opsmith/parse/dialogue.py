@@ -23,6 +23,7 @@ _AND_FOR = phrase("dialogue", "and_for")
 _IT = phrase("dialogue", "it")
 _YES = phrase("dialogue", "yes")
 _OFFER = phrase("dialogue", "offer")
+_ONE_BEFORE = phrase("dialogue", "one_before")
 _SENTENCE_END = re.compile(r"[.!?。!?;;]\s+|[。!?;](?=\S)")
 _MEASURES = frozenset({"query_metric", "forecast_metric", "detect_anomaly"})
 _SWAPPED: tuple[tuple[str, str], ...] = (
@@ -171,7 +172,7 @@ def _answered(tagger: Tagger, state: State, schemas: Mapping[str, TaskSchema]) -
         fresh = {
             name: value
             for name, value in given.items()
-            if name not in slots and name in schema.slots
+            if (name not in slots or name == "revision") and name in schema.slots
         }
         changed = changed or bool(fresh)
         made.append((task.intent, {**slots, **fresh}, task.depends_on))
@@ -185,6 +186,8 @@ def _bare_answer(words: Words, missing: tuple[str, ...]) -> Slots:
         if re.match(r"\W*[+-]", words.raw):
             return {"replicas_delta": -number if "-" in words.raw else number}
         return {"replicas": number}
+    if words.intent == "rollback_release" and _ONE_BEFORE.match(words.raw):
+        return {"revision": "previous"}
     raw = re.sub(r"[ .!?。]+$", "", words.raw.strip())
     if "command" in missing and raw:
         return {"command": str(words.first("cmd", "quote") or raw)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from opsmith.nouns.task import DecidedBy, Decision, RefusalKind, Refused, Risk
 from opsmith.parse.commands import refusal_of, risk_of
 from opsmith.parse.draft import Draft
@@ -29,6 +31,8 @@ _QUOTES_ARE_DATA = frozenset(
     {"explain_alert", "search_logs", "diagnose_incident", "create_report"}
 )
 _TOLD = phrase("slots", "quoted_speech")
+_SOUGHT = phrase("gate", "sought")
+_RUNS_INSIDE = re.compile(r"\$\(|\|\s*(?:ba|z)?sh\b")
 _NARROW = ("svc", "host", "grp", "alert", "name", "unknown")
 
 
@@ -86,6 +90,8 @@ def _fault(draft: Draft, plain: Plain, tagger: Tagger) -> str | None:
     quote = words.first("quote")
     told = bool(_TOLD.search(draft.text)) and draft.intent not in CHANGES
     data = told or draft.intent in _QUOTES_ARE_DATA
+    if isinstance(quote, str) and not told and _RUNS_INSIDE.search(quote):
+        data = data and bool(_SOUGHT.search(draft.text))
     if isinstance(quote, str) and not data and _looks_run(quote):
         return _REASONS["chaining"]
     if draft.intent not in CHANGES:

@@ -53,6 +53,7 @@ _ALERT_WORD = pattern(
 )
 _PLURAL_ACRONYM = re.compile("[A-Z]{2,}s")
 _EXCEPTION = re.compile(r"(?:Exception|Error|Timeout|Fault)$")
+_CALLED_ALERT = re.compile(r" ?(?:alerts?\b|alarms?\b|告警|报警)", re.IGNORECASE)
 _NOT_ALERTS = frozenset(
     [
         "CrashLoopBackOff",
@@ -341,7 +342,9 @@ def _read_camel(match: re.Match[str]) -> Found | None:
     word = match[0]
     if word in _NOT_ALERTS or _PLURAL_ACRONYM.fullmatch(word):
         return None
-    return Found(kind="exc" if _EXCEPTION.search(word) else "alert", value=word)
+    called = _CALLED_ALERT.match(match.string[match.end() : match.end() + 8])
+    fault = _EXCEPTION.search(word) and not called
+    return Found(kind="exc" if fault else "alert", value=word)
 
 
 @cache

@@ -89,17 +89,22 @@ def second_opinion(
     if not undecided or opinion.intent not in known:
         return None
     if opinion.intent in CHANGES:
-        # Words and model disagree about whether anything changes: a person is asked.
-        sure = not found or opinion.probability >= _SURE_OF_CHANGE
-        if not sure or not may_ask_for_change(tagger.text):
-            return None
-        return SecondOpinion(change=opinion.intent, decision=_decision(opinion))
+        return _change(opinion, found, tagger)
     least = _SURER if found else 0.0 if named else _SURE_WITHOUT_NAME
     if opinion.probability < least or (weak and weak.intent == opinion.intent):
         return None
     guess = Guess(intent=opinion.intent, points=STRONG)
     step = replace(found[0], guess=guess) if found else Step(text=tagger.text, guess=guess)
     return SecondOpinion(steps=(step,), decision=_decision(opinion))
+
+
+def _change(opinion: Opinion, found: list[Step], tagger: Tagger) -> SecondOpinion | None:
+    """Words and model disagree about whether anything changes: a person is asked."""
+    sure = not found or opinion.probability >= _SURE_OF_CHANGE
+    asked = sure and may_ask_for_change(tagger.text)
+    return (
+        SecondOpinion(change=opinion.intent or "", decision=_decision(opinion)) if asked else None
+    )
 
 
 def shown(tagged: str, tagger: Tagger) -> str:

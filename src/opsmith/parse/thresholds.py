@@ -42,6 +42,8 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
         found.append((sign, rf"(?<!\w){source} ?(百分之{NUMBER})()"))
     bare, after = words["after"]["bare"][0], words["after"]["goes_on"][0]
     found.append((">", rf"(?<!\w){bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]|{after}))"))
+    found.append((">", rf"比 ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})? ?(?:更|还|要)?[高大多长]"))
+    found.append(("<", rf"比 ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})? ?(?:更|还|要)?[低小少短]"))
     any_number = rf"(?<!\w)({_NUMBER})(?![\d.]*\d)"
     for sign, ending in (
         (">", "以上|or (?:more|higher|above)\\b"),

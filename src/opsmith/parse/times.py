@@ -117,7 +117,7 @@ _CLOCK = (
 _EDGE = r"(?<![\w:.-])"
 _RANGE = pattern(
     rf"(?:\b(?:from|between) |从|在)?{_EDGE}({_CLOCK}){_ZONE}"
-    rf" ?(?:-|~|–|—|to|until|till|and|through|到|至) ?({_CLOCK}){_ZONE}(?![\w:])"
+    rf" ?(?:-|~|–|—|to|until|till|and|through|到|至|和|与) ?({_CLOCK}){_ZONE}(?![\w:])"
     r"(?:之间|期间|间|这段时间)?"
 )
 # "between 9 and 11 this morning": bare hours, where the part of the day says that they are.

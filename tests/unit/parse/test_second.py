@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from opsmith.nouns.task import Clarify, DecidedBy, Understood
+from opsmith.parse.normalise import normalise
 from opsmith.parse.reader import SentenceReader
+from opsmith.parse.second import kinds_shown
 from opsmith.testing.intent import ScriptedIntents
 
 
@@ -16,7 +18,8 @@ class Asked:
 
 
 def asked(reader: SentenceReader, text: str, intent: str, probability: float) -> Asked:
-    model = ScriptedIntents({text: (intent, probability)})
+    shown_as = kinds_shown(reader.tagged(normalise(text)))
+    model = ScriptedIntents({shown_as: (intent, probability)})
     return Asked(
         reader=SentenceReader(reader.catalogue, reader.schemas, intents=model), model=model
     )
