@@ -330,7 +330,8 @@ def _not_let(status: int, said: str, what: str) -> BadInput:
         )
     return BadInput(
         f"The cluster refuses {what} (HTTP 403): {said}.",
-        hint="`opsmith plan kubernetes.access TARGET` tells which rights are there.",
+        hint="`opsmith plan kubernetes.access TARGET` tells which rights are there; an order that"
+        " says its kind (or via) asks for no other.",
     )
 
 
