@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 
@@ -44,6 +45,7 @@ class Talk:
     timeout_s: float
     session: str = ""
     last: bool = False
+    _warming: asyncio.Task[None] | None = None
 
     async def once(self, sentence: str) -> int:
         """Answer one sentence; gives the exit code."""
@@ -79,6 +81,8 @@ class Talk:
             prompt: PromptSession[str] = PromptSession(
                 history=FileHistory(str(history)), completer=names, complete_while_typing=False
             )
+            # While the person types; a loop keeps no task alive that nobody holds.
+            self._warming = asyncio.create_task(talk.asker.warm())
             while True:
                 try:
                     with patch_stdout():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -191,6 +191,11 @@ class Asker:
             self.warnings.append(str(error))
             return answers
         return (replace(answers[0], narration=checked(said, facts)), *answers[1:])
+
+    async def warm(self) -> None:
+        """Load the encoder ahead of the sentence that will need it."""
+        with suppress(OpsmithError):  # the sentence will say so, if one comes
+            await asyncio.to_thread(intents(self._settings).opinions, ["warm"])
 
     async def names(self) -> Sequence[str]:
         """Every name that may be asked about, for completion."""
