@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -12,7 +13,7 @@ from opsmith.audit.states import of_label
 from opsmith.backends.state.files import FileStates
 from opsmith.errors import NotFound, OpsmithError
 from opsmith.flows.capture import SELECTOR
-from opsmith.flows.metric_watch.ahead import FAR, NEAR
+from opsmith.flows.metric_watch.ahead import FAR, NEAR, Reach
 from opsmith.flows.metric_watch.own_alerts import own_alerts
 from opsmith.flows.metric_watch.watching import MetricWatch, Plan
 from opsmith.flows.receive import Inbox
@@ -23,6 +24,7 @@ from opsmith.nouns.sign import OWN, Sign, SignKind
 from opsmith.seams.ledger import Ledger
 from opsmith.seams.metrics import Metrics
 from opsmith.settings import Settings
+from opsmith.wiring.kernels import compiled_elsewhere
 from opsmith.wiring.looks import now
 from opsmith.wiring.memory import give_back
 from opsmith.wiring.own_metrics import OwnMetrics
@@ -61,6 +63,7 @@ class Signs:
             step=timedelta(seconds=self._scrape_s),
         )
         store = FileStates(settings.data_dir / "state")
+        self._compiling: asyncio.Task[None] | None = None
         self._metric_watch: MetricWatch | None = None
         if metrics is not None:
             self._metric_watch = MetricWatch(
@@ -73,17 +76,28 @@ class Signs:
         if watch is None:
             return
         await watch.load()
+        self._compiling = asyncio.create_task(compiled_elsewhere())
         near = replace(NEAR, step=timedelta(seconds=self._scrape_s))
         scrape = partial(self._scrape, troubles)
         troubles.keep_doing("metric watch", scrape, every_s=self._scrape_s)
         for name, reach in (("near", near), ("far", FAR)):
             troubles.keep_doing(
                 f"forecasts ({name})",
-                partial(watch.look_ahead, reach),
+                partial(self._look_ahead, watch, reach),
                 every_s=reach.every.total_seconds(),
             )
 
+    async def _look_ahead(self, watch: MetricWatch, reach: Reach) -> None:
+        await self._compiled()
+        await watch.look_ahead(reach)
+
+    async def _compiled(self) -> None:
+        """Wait until nothing is left to compile here."""
+        if self._compiling is not None:
+            await asyncio.shield(self._compiling)
+
     async def _scrape(self, troubles: Troubles) -> None:
+        await self._compiled()
         if self._metric_watch is not None:
             await self._metric_watch.scrape()
             troubles.note("prometheus", "")  # what the last look missed, the next one may have
@@ -91,6 +105,10 @@ class Signs:
 
     async def close(self) -> None:
         """Keep what was learned."""
+        if self._compiling is not None:
+            self._compiling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._compiling
         if self._metric_watch is not None:
             with suppress(OpsmithError):  # what was not kept is learned again
                 await self._metric_watch.close()
