@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 
 from opsmith.parse.catalogue import Catalogue, shared_words, spoken_names, stems
-from opsmith.parse.lexicon import stop_words, values
+from opsmith.parse.lexicon import group_words, stop_words, values
 from opsmith.parse.spans import Found, Reader, Tagger, pattern
 
 _NAME = r"[a-z0-9](?:[a-z0-9_.-]*[a-z0-9])?"
@@ -241,9 +241,10 @@ class NameFinder:
         }
         self.hosts = _alternatives(self.host_names, "")
         groups = {group.lower(): group for group in catalogue.host_groups}
-        self.group_names = groups
+        called = {word: groups[name] for word, name in group_words().items() if name in groups}
+        self.group_names = groups | called
         self.groups = (
-            _alternatives(groups, _GROUP_TAIL),
+            _alternatives(self.group_names, _GROUP_TAIL),
             _alternatives(
                 groups,
                 "",

@@ -36,6 +36,7 @@ TALKED_OF = [
     "重启网关会影响谁",
     "别重启网关,看看它的日志就行",
     "list who restarted gateway",
+    "after the restart of cart yesterday, did latency go up?",
 ]
 
 

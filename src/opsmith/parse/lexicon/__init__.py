@@ -170,6 +170,12 @@ def short_forms() -> Mapping[str, str]:
 
 
 @cache
+def group_words() -> Mapping[str, str]:
+    """What a group of hosts is called -> the name it usually has."""
+    return cast("Mapping[str, str]", tomllib.loads(_text("group_words.toml")))
+
+
+@cache
 def participles() -> Mapping[str, str]:
     """What is asked to be done -> the verb."""
     return cast("Mapping[str, str]", tomllib.loads(_text("participles.toml")))
