@@ -33,6 +33,7 @@ from opsmith.nouns.plan import (
 )
 from opsmith.nouns.remedy import Remedy
 from opsmith.nouns.series import Aspect
+from opsmith.nouns.sign import ANOMALOUS
 from opsmith.nouns.signals import Alert, AlertSource, Direction
 from opsmith.nouns.task import Risk
 from opsmith.plan.runbooks import runbooks_from
@@ -240,6 +241,20 @@ async def test_what_is_not_diagnosed_not_firing_or_over_is_left_to_people(house:
     strange = incident(blame=Blame(entity=CART, kind=CauseKind.UNKNOWN))
     assert await house.remedies.consider(strange) is None
     assert house.controls.planned == []
+
+
+async def test_an_anomaly_alone_changes_nothing_and_is_no_check_beside_an_alert(
+    house: House,
+) -> None:
+    told = incident()
+    odd = replace(told.members[0], fingerprint=f"{ANOMALOUS}a1")
+
+    assert await house.remedies.consider(replace(told, members=(odd,))) is None
+    await house.remedies.consider(replace(told, members=(odd, *told.members)))
+
+    [(_, checks, _)] = house.controls.planned
+    assert len(checks) == 1
+    assert ALERT.name.replace('"', '\\"') in checks[0].subject
 
 
 async def test_asked_by_hand_a_missing_cause_or_runbook_is_said(house: House) -> None:

@@ -25,7 +25,7 @@ from opsmith.audit.states import (
 from opsmith.errors import NotFound, WorldError
 from opsmith.nouns.diagnosis import Channel, Status
 from opsmith.nouns.episode import Episode
-from opsmith.nouns.incident import ENDED, Incident
+from opsmith.nouns.incident import ENDED, Incident, Member
 from opsmith.nouns.plan import (
     Allowed,
     Autonomy,
@@ -39,6 +39,7 @@ from opsmith.nouns.plan import (
     Tried,
 )
 from opsmith.nouns.remedy import Remedy
+from opsmith.nouns.sign import ANOMALOUS
 from opsmith.plan.runbooks import Case, Runbook, checks, fitting, orders
 from opsmith.seams.ledger import Ledger, Wanted
 
@@ -150,7 +151,7 @@ class Remedies:
         blame = incident.confirmed or (verdict.blame if verdict else None)
         if blame is None:
             raise NotFound(f"Incident {incident.id} has no cause yet.")
-        firing = [member for member in incident.members if member.firing]
+        firing = _felt(incident) or [member for member in incident.members if member.firing]
         episodes = [await self._episode(member.fingerprint) for member in firing]
         return Case(
             blame=blame,
@@ -256,12 +257,21 @@ def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
+def _felt(incident: Incident) -> list[Member]:
+    """The alerts that fire but for opsmith's own anomalies: those alone change nothing."""
+    return [
+        member
+        for member in incident.members
+        if member.firing and not member.fingerprint.startswith(ANOMALOUS)
+    ]
+
+
 def _is_ripe(incident: Incident) -> bool:
-    """Whether there is a diagnosis of something that still goes on."""
+    """Whether there is a diagnosis of something that still goes on and is more than odd."""
     verdict = incident.verdict
     return (
         incident.state not in ENDED
-        and incident.firing > 0
+        and (incident.more > 0 or bool(_felt(incident)))
         and verdict is not None
         and verdict.status is Status.DIAGNOSED
     )

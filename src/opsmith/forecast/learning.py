@@ -37,6 +37,8 @@ REACH, SHORTEST = 5.0, 0.5
 # Step in the logarithm for the derivatives of the blocks, where central differences are best.
 NUDGE = 1e-5
 
+# Fewer hours than this are learned from value by value.
+FEWEST_HOURS = 24
 # Places in the vector of hyper-parameters.
 SLOW, FAST, NOISE, DAY, WEEK = [0, 1], [2, 3], [4], [5, 6, 7], [8, 9, 10]
 PLACES = [SLOW, FAST, NOISE, DAY, WEEK]
@@ -51,6 +53,8 @@ def learn(
     start: a kernel from an earlier fit of the same series, improved in fewer rounds.
     """
     cell = _cell(grid.day)
+    if z.size < FEWEST_HOURS * cell:
+        cell = 1
     hours = _means(z, cell)[-HOURS:]
     first = _stretched(start, 1.0 / cell) if start else _alone(hours, grid, cell, trend=trend)
     moving = [*SLOW, *FAST, *NOISE]

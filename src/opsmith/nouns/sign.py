@@ -70,3 +70,8 @@ class Threshold:
     side: Side
     value: float
     origin: str
+
+
+# Those of anomalies among them. They last as long as a series needs to be usual again, which may
+# be long after users are well.
+ANOMALOUS = f"{OWN}{SignKind.ANOMALY}-"

@@ -107,8 +107,9 @@ class Clarify:
 
     @property
     def risk(self) -> Risk:
-        """The highest risk of what was understood so far."""
-        return highest_risk(self.tasks)
+        """The highest risk of what was understood so far; what was not may be a change."""
+        unknown = (Risk.CHANGE,) if "intent" in self.missing else ()
+        return highest([*(task.risk for task in self.tasks), *unknown])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

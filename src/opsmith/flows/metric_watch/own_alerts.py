@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.series import Aspect
-from opsmith.nouns.sign import OWN, Sign, SignKind
+from opsmith.nouns.sign import ANOMALOUS, OWN, Sign, SignKind
 from opsmith.nouns.signals import Alert, AlertSource, Direction
 
 # An anomaly alone is told only of what users feel.
 FELT = frozenset((Aspect.ERRORS, Aspect.LATENCY, Aspect.TRAFFIC))
 DAY = timedelta(days=1)
-_ANOMALY = f"{OWN}anomaly-"
 
 
 def own_alerts(
@@ -53,7 +52,7 @@ def fingerprint(sign: Sign) -> str:
 
 def _raised_today(known: Iterable[Episode], now: datetime) -> Iterator[Episode]:
     for episode in known:
-        ours = episode.alert.fingerprint.startswith(_ANOMALY)
+        ours = episode.alert.fingerprint.startswith(ANOMALOUS)
         if ours and now - episode.first_seen <= DAY:
             yield episode
 
