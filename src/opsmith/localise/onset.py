@@ -109,10 +109,10 @@ def lowest(values: NDArray[np.float64]) -> Vector:
 def sound_periods(recording: Recording, announced: Periods) -> Periods:
     """The announced periods, or own ones where those leave nothing fault-free to compare with.
 
-    The own onset is the median of the change points of all series that rise to a clearly other
-    level, of the alerting entities alone if theirs do; what precedes it is the reference.
-    Where none rises so, as a saw's teeth do not, it is the earliest moment that the alarm allows
-    and that leaves a reference.
+    The own onset is the median of the change points of the series of the alerting entities that
+    rise to a clearly other level; what precedes it is the reference.
+    Where none of them rises so, it is the earliest moment that the alarm allows and that leaves a
+    reference: others may well rise by what follows. Without an alarm all series are heard.
     """
     fault_free = [
         np.count_nonzero(announced.fault_free(times_s)) for _, times_s in by_grid(recording.series)
@@ -121,10 +121,14 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
     started = 0 if spans is None else np.count_nonzero(announced.fault_free(spans.start_s))
     if max(fault_free, default=0) >= LEAST_SAMPLES or started >= LEAST_SPANS:
         return announced
-    latest_s = latest_onset_s(announced)
-    votes = [one for one in change_votes(recording, announced.end_s) if one[1] <= latest_s]
+    alarmed = announced.alarm_s > announced.start_s
+    alarm_s = announced.alarm_s if alarmed else announced.end_s
+    # What rose long after the alarm is a cure or a consequence. Not at once after it: two levels
+    # laid through a slow rise meet in its middle.
+    late_s = alarm_s + LEAD_S
+    votes = [one for one in change_votes(recording, announced.end_s) if one[1] <= late_s]
     own = [at_s for entity, at_s in votes if entity in recording.alerting]
-    if not votes:
+    if not (own or (votes and not alarmed)):
         return before_the_alarm(recording, announced)
     start_s = float(np.median(own or [at_s for _, at_s in votes]))
     return Periods(
@@ -134,15 +138,6 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
         reference=np.empty((0, 2)),
         lead_s=OWN_LEAD_S,
     )
-
-
-def latest_onset_s(announced: Periods) -> float:
-    """What rose `LEAD_S` after the alarm is a cure or a consequence; without an alarm, the end.
-
-    Not sooner: two levels laid through a slow rise meet in its middle.
-    """
-    alarmed = announced.alarm_s > announced.start_s
-    return announced.alarm_s + LEAD_S if alarmed else announced.end_s
 
 
 def before_the_alarm(recording: Recording, announced: Periods) -> Periods:
