@@ -11,22 +11,30 @@ from builders.cluster import EmulatedCluster, served
 from builders.labs import rehearsed_lab
 from builders.systemd import systemd
 
-from opsmith.backends.reach.alertmanager import SilencesReach
 from opsmith.backends.reach.carried import CarriedFiles
-from opsmith.backends.reach.containers import ContainerPlace, ContainersReach
+from opsmith.backends.reach.containers import ContainerPlace
 from opsmith.backends.reach.files import FilePlace, FilesReach
 from opsmith.backends.reach.kubernetes import KubernetesReach
 from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace
 from opsmith.backends.reach.lab import LabReach
+from opsmith.backends.reach.lines import CarriedLines, Places
 from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
 from opsmith.backends.reach.ssh import SshReach
 from opsmith.backends.reach.ssh_commands import Command, Slot
-from opsmith.backends.reach.systemd import SystemdReach
 from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.nouns.entity import Entity
 from opsmith.seams.sandbox import Mount
+from opsmith.seams.wire import Access
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
-from opsmith.wiring.carrier import COMMAND
+from opsmith.wiring.carried_ways import (
+    CONTAINERS,
+    SILENCES,
+    SYSTEMD,
+    ContainerPlaces,
+    SilencePlaces,
+    UnitPlaces,
+)
+from opsmith.wiring.carrier import COMMAND, LINE_COMMAND
 from promises.real_alertmanager import alertmanager
 from promises.real_podman import podman
 from promises.real_sshd import ssh_hosts
@@ -63,9 +71,9 @@ async def files(folder: Path) -> AsyncIterator[Trial]:
 @asynccontextmanager
 async def silences(folder: Path) -> AsyncIterator[Trial]:
     async with alertmanager(folder) as wire:
-        places = {CART: {"service": "cart"}}
+        places = SilencePlaces({CART: {"service": "cart"}}, Access(url=wire.where))
         yield Trial(
-            reach=SilencesReach(places, wire=wire, clock=lambda: datetime.now(UTC)),
+            reach=by_line(SILENCES, places),
             target=CART,
             verb="alert.silence",
             values={"for_s": 60, "match": ("alertname=Slow",), "comment": "a trial"},
@@ -150,12 +158,16 @@ async def carried(folder: Path) -> AsyncIterator[Trial]:
     )
 
 
+def by_line(way: str, places: Places) -> CarriedLines:
+    return CarriedLines(way, places, clock=lambda: datetime.now(UTC), command=LINE_COMMAND)
+
+
 @asynccontextmanager
 async def containers(folder: Path) -> AsyncIterator[Trial]:
     with podman(folder) as engine:
         places = {CART: ContainerPlace(name="web", engine=engine)}
         yield Trial(
-            reach=ContainersReach(places, engines={}),
+            reach=by_line(CONTAINERS, ContainerPlaces(places)),
             target=CART,
             verb="service.limit",
             values={"memory_mb": 96},
@@ -166,7 +178,8 @@ async def containers(folder: Path) -> AsyncIterator[Trial]:
 @asynccontextmanager
 async def units(folder: Path) -> AsyncIterator[Trial]:
     async with systemd(folder) as (address, _):
-        reach = SystemdReach({CART: "cart.service"}, address=address)
+        bus = address.removeprefix("unix:path=").partition(",")[0]
+        reach = by_line(SYSTEMD, UnitPlaces({CART: "cart.service"}, bus))
         yield Trial(
             reach=reach,
             target=CART,

@@ -1,6 +1,6 @@
-"""The carrier's command line: it joins what acts on files with what shuts a process in.
+"""The carriers' command lines: each joins what acts with what shuts a process in.
 
-It loads those two and no more of opsmith, for it starts anew with each verb.
+They load those two and no more of opsmith, for a carrier starts anew with each verb.
 """
 
 from __future__ import annotations
@@ -15,4 +15,12 @@ _START = (
     " from opsmith.backends.sandbox.enclose import enclose;"
     " serve(enclose, packages=sys.argv[1])"
 )
+_START_LINE = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    " from opsmith.backends.reach.lines import serve;"
+    " from opsmith.backends.sandbox.enclose import enclose_line;"
+    " from opsmith.wiring.carried_ways import build;"
+    " serve(enclose_line, build, packages=sys.argv[1], handle=int(sys.argv[2]))"
+)
 COMMAND = (sys.executable, "-I", "-c", _START, str(_PACKAGES))
+LINE_COMMAND = (sys.executable, "-I", "-c", _START_LINE, str(_PACKAGES))

@@ -5,18 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from opsmith.backends.reach.alertmanager import ALL_ALERTS, SilencesReach
+from opsmith.backends.reach.alertmanager import ALL_ALERTS
 from opsmith.backends.reach.carried import CarriedFiles
 from opsmith.backends.reach.files import FilePlace
-from opsmith.backends.reach.http_checks import HttpChecksReach
 from opsmith.backends.reach.lab import LabReach
+from opsmith.backends.reach.lines import CarriedLines
 from opsmith.backends.reach.ssh_commands import Command, Slot
-from opsmith.backends.wire.http import HttpWire
 from opsmith.nouns.entity import Entity
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
 from opsmith.settings import Settings
-from opsmith.wiring.carrier import COMMAND
+from opsmith.wiring.carried_ways import (
+    CHECKS,
+    CONTAINERS,
+    SILENCES,
+    SYSTEMD,
+    CheckPlaces,
+    ContainerPlaces,
+    SilencePlaces,
+    UnitPlaces,
+)
+from opsmith.wiring.carrier import COMMAND, LINE_COMMAND
 from opsmith.wiring.ssh_shapes import CommandShape
 from opsmith.wiring.targets import TargetShape, Told, read
 
@@ -34,8 +43,8 @@ def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
         *_silences(told, settings, clock),
         *_checks(told, clock),
         *_ssh(told),
-        *_containers(told),
-        *_systemd(told),
+        *_containers(told, clock),
+        *_systemd(told, clock),
         *_clusters(told, settings, clock),
     ]
 
@@ -54,22 +63,20 @@ def _silences(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
     shape, url = told.shape.alertmanager, settings.alertmanager_url
     places = {entity: one.alerts.match for entity, one in told.targets.items() if one.alerts}
     if shape is not None:
-        wire = HttpWire(shape.access())
+        access = shape.access()
     elif url is not None:
-        wire = HttpWire(Access(url=url))
+        access = Access(url=url)
     else:
         return
-    yield SilencesReach({ALL_ALERTS: {}, **places}, wire=wire, clock=clock)
+    known = SilencePlaces({ALL_ALERTS: {}, **places}, access)
+    yield CarriedLines(SILENCES, known, clock=clock, command=LINE_COMMAND)
 
 
 def _checks(told: Told, clock: Clock) -> Iterator[Reach]:
-    checks = {
-        entity: {name: shape.check() for name, shape in one.http.items()}
-        for entity, one in told.targets.items()
-        if one.http
-    }
+    checks = {entity: one.http for entity, one in told.targets.items() if one.http}
     if checks:
-        yield HttpChecksReach(checks, clock=clock)
+        known = CheckPlaces(checks)
+        yield CarriedLines(CHECKS, known, clock=clock, command=LINE_COMMAND)
 
 
 def _ssh(told: Told) -> Iterator[Reach]:
@@ -99,29 +106,30 @@ def _ssh(told: Told) -> Iterator[Reach]:
     )
 
 
-def _containers(told: Told) -> Iterator[Reach]:
+def _containers(told: Told, clock: Clock) -> Iterator[Reach]:
     shapes = {entity: one.container for entity, one in told.targets.items() if one.container}
     engines = {entity: one.engine for entity, one in told.targets.items() if one.engine}
     if not shapes and not engines:
         return
-    from opsmith.backends.reach.containers import ContainerPlace, ContainersReach
+    from opsmith.backends.reach.containers import ContainerPlace
 
     places = {
         entity: ContainerPlace(name=one.name, engine=one.engine) for entity, one in shapes.items()
     }
-    yield ContainersReach(places, engines=engines)
+    carried = ContainerPlaces(places, engines)
+    yield CarriedLines(CONTAINERS, carried, clock=clock, command=LINE_COMMAND)
 
 
-def _systemd(told: Told) -> Iterator[Reach]:
+def _systemd(told: Told, clock: Clock) -> Iterator[Reach]:
     units = {
         entity: one.systemd.unit
         for entity, one in told.targets.items()
         if one.systemd and not one.systemd.host
     }
     if units:
-        from opsmith.backends.reach.systemd import SystemdReach
+        import opsmith.backends.reach.systemd  # noqa: F401 - says what to install
 
-        yield SystemdReach(units)
+        yield CarriedLines(SYSTEMD, UnitPlaces(units), clock=clock, command=LINE_COMMAND)
 
 
 def _clusters(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:

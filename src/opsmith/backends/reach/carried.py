@@ -8,32 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from opsmith.backends.reach.carrier_process import Told, carry, facts, failure
 from opsmith.backends.reach.files import PATCH, SET, FilePlace, FilesReach
 from opsmith.backends.reach.setting_text import Format
-from opsmith.errors import (
-    BadAnswer,
-    BadInput,
-    Conflict,
-    HouseError,
-    NotFound,
-    OpsmithError,
-    Unreachable,
-)
+from opsmith.errors import OpsmithError, Unreachable
 from opsmith.nouns.entity import Entity
-from opsmith.nouns.plan import Value, Values
+from opsmith.nouns.plan import Values
 from opsmith.seams.reach import Found, Reply
-
-_ERRORS = {one.__name__: one for one in (BadAnswer, BadInput, Conflict, NotFound, Unreachable)}
-_LOOK_WITHIN_S = 60.0
-# For the interpreter to start and end, beside the verb's own time.
-_GRACE_S = 15.0
-_LAST_WORDS = 500
 
 
 class CarriedFiles:
@@ -64,20 +50,20 @@ class CarriedFiles:
         """Look, in a carrier that can change nothing."""
         told = await self._ask(target, verb, values, deadline_s=None)
         return Found(
-            version=str(told["version"]), facts=_facts(told["facts"]), owner=str(told["owner"])
+            version=str(told["version"]), facts=facts(told["facts"]), owner=str(told["owner"])
         )
 
     async def send(self, target: Entity, verb: str, values: Values, *, deadline_s: float) -> Reply:
         """Do it, in a carrier that can change the one place. Raises `Unreachable` when late."""
         told = await self._ask(target, verb, values, deadline_s=deadline_s)
-        return Reply(says=str(told["says"]), facts=_facts(told["facts"]))
+        return Reply(says=str(told["says"]), facts=facts(told["facts"]))
 
     async def aclose(self) -> None:
         """No carrier outlives its verb."""
 
     async def _ask(
         self, target: Entity, verb: str, values: Values, *, deadline_s: float | None
-    ) -> Mapping[str, object]:
+    ) -> Told:
         self._patches.mkdir(parents=True, exist_ok=True)
         order = {
             "place": _told(self._places.get(target)),
@@ -88,12 +74,7 @@ class CarriedFiles:
             "values": dict(values),
             "deadline_s": deadline_s,
         }
-        within = _GRACE_S + (deadline_s or _LOOK_WITHIN_S)
-        answered = await _carry(self._command, json.dumps(order).encode(), within)
-        told = json.loads(answered)
-        if "error" in told:
-            raise _ERRORS.get(told["error"], HouseError)(told["message"])
-        return dict(told)
+        return await carry(self._command, order, deadline_s=deadline_s)
 
 
 def serve(enclose: Callable[..., object], *, packages: str) -> None:
@@ -109,7 +90,7 @@ def serve(enclose: Callable[..., object], *, packages: str) -> None:
         enclose(seen=[*(one for one in own if Path(one).exists()), *seen], changed=changed)
     except OSError as error:
         why = f"Nothing was done, for the carrier cannot be confined: {error.strerror}."
-        told: dict[str, object] = {"error": Unreachable.__name__, "message": why}
+        told = failure(Unreachable(why))
     else:
         told = asyncio.run(answer(order))
     sys.stdout.write(json.dumps(told))
@@ -134,45 +115,21 @@ def _there(folders: list[Path]) -> list[str]:
     return [str(one) for one in folders if one.is_dir()]
 
 
-async def answer(order: Mapping[str, object]) -> dict[str, object]:
+async def answer(order: Mapping[str, object]) -> Told:
     """What the carrier does with an order, once it is shut in."""
     target, verb = Entity.parse(str(order["target"])), str(order["verb"])
     now = datetime.fromisoformat(str(order["now"]))
     places = {target: _place(order)} if order["place"] else {}
     reach = FilesReach(places, clock=lambda: now, patches=Path(str(order["patches"])))
-    values, deadline_s = _facts(order["values"]), order["deadline_s"]
+    values, deadline_s = facts(order["values"]), order["deadline_s"]
     try:
         if not isinstance(deadline_s, int | float):
             found = await reach.look(target, verb, values)
             return {"version": found.version, "facts": dict(found.facts), "owner": found.owner}
         reply = await reach.send(target, verb, values, deadline_s=deadline_s)
     except OpsmithError as error:
-        return {"error": type(error).__name__, "message": str(error)}
+        return failure(error)
     return {"says": reply.says, "facts": dict(reply.facts)}
-
-
-async def _carry(command: tuple[str, ...], order: bytes, within_s: float) -> bytes:
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={},
-        cwd="/",
-    )
-    try:
-        async with asyncio.timeout(within_s):
-            said, last = await process.communicate(order)
-    except TimeoutError as error:
-        raise Unreachable(f"The carrier did not end within {within_s:g} s.") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    if process.returncode or not said:
-        words = last.decode(errors="replace").strip()[-_LAST_WORDS:]
-        raise Unreachable(f"The carrier did not answer: {words or 'it said nothing'}.")
-    return said
 
 
 def _told(place: FilePlace | None) -> dict[str, str | None] | None:
@@ -203,10 +160,3 @@ def _place(order: Mapping[str, object]) -> FilePlace:
         logs=paths["logs"],
         pattern=told["pattern"],
     )
-
-
-def _facts(told: object) -> dict[str, Value]:
-    """Values as they were before they were JSON, which knows no tuple."""
-    if not isinstance(told, dict):
-        raise HouseError("The carrier told no facts.")
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in told.items()}

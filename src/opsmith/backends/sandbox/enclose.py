@@ -15,6 +15,8 @@ _SPACES = kernel.NEW_MOUNTS | kernel.NEW_NET | kernel.NEW_IPC | kernel.NEW_UTS
 # What root needs to keep the owner of a file that it replaces: CAP_CHOWN, CAP_DAC_OVERRIDE,
 # CAP_FOWNER; all else on this host is read-only by then.
 _KEPT = (0, 1, 3)
+# CAP_DAC_READ_SEARCH, below which Landlock still says what may be read.
+_READ_ANY = 2
 
 
 def enclose(*, seen: list[str], changed: list[str]) -> list[str]:
@@ -22,10 +24,30 @@ def enclose(*, seen: list[str], changed: list[str]) -> list[str]:
 
     Raises `OSError` when a step fails, or neither mounts nor Landlock can be had.
     """
+    held = _shut_in(seen, changed, _KEPT if os.geteuid() == 0 else ())
+    seccomp.refuse_calls()
+    return [*held, "seccomp", "no new privileges"]
+
+
+def enclose_line(*, seen: list[str], secrets: list[str]) -> list[str]:
+    """Let this process see `seen` and `secrets`, change no file, and start no program.
+
+    secrets: files that root may read although they belong to somebody else.
+    What it reaches it reaches by handles that it has or is passed: it can make no socket. It dies
+    with whoever started it. Raises as `enclose` does.
+    """
+    kept = (_READ_ANY,) if secrets and os.geteuid() == 0 else ()
+    held = _shut_in([*seen, *secrets], [], kept)
+    seccomp.refuse_calls(also=seccomp.STARTS)
+    kernel.die_with_parent()
+    return [*held, "seccomp", "no new privileges", "no program", "no socket of its own"]
+
+
+def _shut_in(seen: list[str], changed: list[str], kept: tuple[int, ...]) -> list[str]:
     held = []
     if _shut_mounts(changed):
         held.append("namespaces (mount, net, ipc, uts)")
-    kernel.drop_capabilities(kernel.last_capability(), kept=_KEPT if os.geteuid() == 0 else ())
+    kernel.drop_capabilities(kernel.last_capability(), kept=kept)
     kernel.gain_nothing()
     version = landlock.allow_only(seen=[*seen, *root.DEVICES], changed=changed)
     if version:
@@ -34,8 +56,7 @@ def enclose(*, seen: list[str], changed: list[str]) -> list[str]:
         raise OSError(errno.ENOSYS, "neither Landlock (Linux 5.13) nor user namespaces are here")
     if not seccomp.is_known(kernel.MACHINE):
         raise OSError(errno.ENOSYS, f"there is no list of system calls for {kernel.MACHINE}")
-    seccomp.refuse_calls()
-    return [*held, "seccomp", "no new privileges"]
+    return held
 
 
 def _shut_mounts(changed: list[str]) -> bool:

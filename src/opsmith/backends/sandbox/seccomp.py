@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import struct
+from collections.abc import Mapping
 
 from opsmith.backends.sandbox import kernel
 
@@ -80,6 +81,8 @@ REFUSED = {
     "ustat": (136, -1),
     "sysfs": (139, -1),
 }
+# Refused, too, where nothing is to be started.
+STARTS = {"execve": (59, 221), "execveat": (322, 281)}
 # The last call that was looked at for this list (mseal, Linux 6.10).
 NEWEST = 462
 _CLONE = (56, 220)
@@ -113,8 +116,8 @@ def is_known(machine: str) -> bool:
     return machine in _ARCHITECTURE
 
 
-def program(machine: str) -> bytes:
-    """The filter in the kernel's classic BPF, 8 bytes an instruction."""
+def program(machine: str, *, also: Mapping[str, tuple[int, int]] | None = None) -> bytes:
+    """The filter in the kernel's classic BPF, 8 bytes an instruction. also: refused besides."""
     column, architecture = _ARCHITECTURE[machine]
     lines = [
         (_LOAD, 0, 0, _ARCH),
@@ -127,7 +130,7 @@ def program(machine: str) -> bytes:
         (_EQUAL, 0, 1, _CLONE3),
         (_RETURN, 0, 0, _ERROR | errno.ENOSYS),
     ]
-    for numbers in REFUSED.values():
+    for numbers in (REFUSED | dict(also or {})).values():
         if numbers[column] >= 0:
             lines += [(_EQUAL, 0, 1, numbers[column]), (_RETURN, 0, 0, _ERROR | errno.EPERM)]
     lines += [
@@ -146,9 +149,9 @@ def program(machine: str) -> bytes:
     return b"".join(struct.pack("<HBBI", *line) for line in lines)
 
 
-def refuse_calls() -> None:
+def refuse_calls(*, also: Mapping[str, tuple[int, int]] | None = None) -> None:
     """Put the filter on this process and all that it starts. Raises `OSError`."""
-    content = program(kernel.MACHINE)
+    content = program(kernel.MACHINE, also=also)
     code = ctypes.create_string_buffer(content, len(content))
     head = ctypes.create_string_buffer(
         struct.pack("@HP", len(content) // 8, ctypes.addressof(code))

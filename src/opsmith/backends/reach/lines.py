@@ -1,0 +1,162 @@
+"""What is reached over a connection, reached by a carrier: a process of its own for each verb.
+
+It can see the files that the way needs, change none, start nothing and make no socket; opsmith
+makes its connections, to the addresses of the target and to no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Protocol
+
+from opsmith.backends.reach.carrier_process import Told, carry, facts, failure
+from opsmith.backends.reach.doors import Address, ask_at, door
+from opsmith.errors import OpsmithError, Unreachable
+from opsmith.nouns.entity import Entity
+from opsmith.nouns.plan import Values
+from opsmith.seams.reach import Found, Reach, Reply
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What a carrier is told of one target, and what it may reach and read for it.
+
+    told: what makes the way in there, as JSON has it. seen: what of this machine it reads.
+    secrets: files that it reads although they are not for everybody.
+    """
+
+    told: Mapping[str, object]
+    addresses: Collection[Address]
+    seen: Collection[str] = ()
+    secrets: Collection[str] = ()
+
+
+class Places(Protocol):
+    """Which verbs a way carries, and what its carrier is told of a target."""
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Whether the way leads to `target` and carries `verb`."""
+
+    def place(self, target: Entity, verb: str) -> Place:
+        """What the carrier is told; of a target that the way does not know, that it is none."""
+
+
+class CarriedLines:
+    """A way whose verbs are done in a carrier.
+
+    way: its name there. command: starts the carrier, a process that calls `serve`.
+    """
+
+    def __init__(
+        self, way: str, places: Places, *, clock: Callable[[], datetime], command: tuple[str, ...]
+    ) -> None:
+        self._way = way
+        self._places = places
+        self._clock = clock
+        self._command = command
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Whether the targets file names what the verb needs of this target."""
+        return self._places.carries(target, verb)
+
+    async def look(self, target: Entity, verb: str, values: Values) -> Found:
+        """Look, in a carrier."""
+        told = await self._ask(target, verb, values, deadline_s=None)
+        members = told["members"]
+        return Found(
+            version=str(told["version"]),
+            facts=facts(told["facts"]),
+            owner=str(told["owner"]),
+            members=tuple(map(Entity.parse, members)) if isinstance(members, list) else (),
+        )
+
+    async def send(self, target: Entity, verb: str, values: Values, *, deadline_s: float) -> Reply:
+        """Do it, in a carrier. Raises `Unreachable` when late."""
+        told = await self._ask(target, verb, values, deadline_s=deadline_s)
+        return Reply(says=str(told["says"]), facts=facts(told["facts"]))
+
+    async def aclose(self) -> None:
+        """No carrier outlives its verb."""
+
+    async def _ask(
+        self, target: Entity, verb: str, values: Values, *, deadline_s: float | None
+    ) -> Told:
+        place = self._places.place(target, verb)
+        order = {
+            "way": self._way,
+            "place": dict(place.told),
+            "seen": list(place.seen),
+            "secrets": list(place.secrets),
+            "now": self._clock().isoformat(),
+            "target": str(target),
+            "verb": verb,
+            "values": dict(values),
+            "deadline_s": deadline_s,
+        }
+        async with door(place.addresses) as handle:
+            return await carry(self._command, order, deadline_s=deadline_s, handles=(handle,))
+
+
+Build = Callable[[str, Entity, Mapping[str, object], Callable[[], datetime]], Reach]
+
+
+def serve(enclose: Callable[..., object], build: Build, *, packages: str, handle: int) -> None:
+    """Be the carrier: read an order, shut this process in, do it, write the answer.
+
+    build: makes the way of this name for a target. enclose: given what may be `seen`, and the
+    `secrets`; `OSError` if not.
+    """
+    order = json.load(sys.stdin)
+    ask_at(handle)
+    # What an interpreter and its libraries read when they import or connect late.
+    own = ("/usr", "/lib", "/lib64", "/etc/ssl/certs", packages, sys.prefix, sys.base_prefix)
+    try:
+        enclose(
+            seen=_there([*dict.fromkeys(own), *order["seen"]]), secrets=_there(order["secrets"])
+        )
+    except OSError as error:
+        why = f"Nothing was done, for the carrier cannot be confined: {error.strerror}."
+        told = failure(Unreachable(why))
+    else:
+        told = asyncio.run(_answer(order, build))
+    sys.stdout.write(json.dumps(told))
+
+
+async def _answer(order: Mapping[str, object], build: Build) -> Told:
+    target, verb = Entity.parse(str(order["target"])), str(order["verb"])
+    values, deadline_s = facts(order["values"]), order["deadline_s"]
+    began, now = monotonic(), datetime.fromisoformat(str(order["now"]))
+    place = order["place"] if isinstance(order["place"], dict) else {}
+    try:
+        reach = build(
+            str(order["way"]), target, place, lambda: now + timedelta(seconds=monotonic() - began)
+        )
+        try:
+            if not isinstance(deadline_s, int | float):
+                return _told(await reach.look(target, verb, values))
+            reply = await reach.send(target, verb, values, deadline_s=deadline_s)
+        finally:
+            await reach.aclose()
+    except OpsmithError as error:
+        return failure(error)
+    return {"says": reply.says, "facts": dict(reply.facts)}
+
+
+def _told(found: Found) -> Told:
+    return {
+        "version": found.version,
+        "facts": dict(found.facts),
+        "owner": found.owner,
+        "members": list(map(str, found.members)),
+    }
+
+
+def _there(paths: list[str]) -> list[str]:
+    return [one for one in paths if Path(one).exists()]

@@ -1,0 +1,202 @@
+"""Ways over a connection, as opsmith tells a carrier of them and as the carrier makes them.
+
+It loads no more of opsmith than one way needs, for a carrier starts anew with each verb.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pydantic import TypeAdapter
+
+from opsmith.backends.reach.alertmanager import VERBS
+from opsmith.backends.reach.http_checks import CHECK
+from opsmith.backends.reach.lines import Place
+from opsmith.errors import BadInput, HouseError
+from opsmith.nouns.entity import Entity
+from opsmith.seams.reach import Reach
+from opsmith.seams.wire import Access
+
+if TYPE_CHECKING:
+    from opsmith.backends.reach.containers import ContainerPlace
+    from opsmith.wiring.check_shapes import HttpCheckShape
+
+_ACCESS = TypeAdapter(Access)
+Clock = Callable[[], datetime]
+
+CHECKS = "checks"
+CONTAINERS = "containers"
+SILENCES = "silences"
+SYSTEMD = "systemd"
+_PORTS = {"http": 80, "https": 443}
+# Where a limit that holds is read: of which group a process is, and what that group has.
+_GROUPS = ("/proc", "/sys/fs/cgroup")
+# sd-bus(3): the system's bus where nothing else is said.
+SYSTEM_BUS = "/run/dbus/system_bus_socket"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPlaces:
+    """Containers and engines by target, each with the socket of its one engine."""
+
+    containers: Mapping[Entity, ContainerPlace]
+    engines: Mapping[Entity, str] = field(default_factory=dict)
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Lists of engines; logs, restarts and limits of containers."""
+        from opsmith.backends.reach.containers import ContainersReach
+
+        return ContainersReach(self.containers, engines=self.engines).carries(target, verb)
+
+    def place(self, target: Entity, verb: str) -> Place:
+        """The container, or the engine, and the engine's socket."""
+        one, engine = self.containers.get(target), self.engines.get(target)
+        told = {"name": one.name if one else None, "of": one.engine if one else None}
+        engines = {each for each in (engine, told["of"]) if each}
+        return Place(
+            told={**told, "engine": engine},
+            addresses=[each.removeprefix("unix://") for each in engines],
+            seen=_GROUPS if verb == "service.limit" else (),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlaces:
+    """Units by target, and the socket of the bus."""
+
+    units: Mapping[Entity, str]
+    bus: str = SYSTEM_BUS
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Restarts of the targets whose unit the file names."""
+        from opsmith.backends.reach.systemd import SystemdReach
+
+        return SystemdReach(self.units).carries(target, verb)
+
+    def place(self, target: Entity, verb: str) -> Place:  # noqa: ARG002
+        """The unit, and the bus."""
+        told = {"unit": self.units.get(target), "bus": self.bus}
+        return Place(told=told, addresses=[self.bus])
+
+
+@dataclass(frozen=True, slots=True)
+class SilencePlaces:
+    """The labels of targets' alerts, and the one Alertmanager."""
+
+    places: Mapping[Entity, Mapping[str, str]]
+    access: Access
+
+    def __post_init__(self) -> None:
+        """Raises `BadInput` for an address that is none."""
+        _address(self.access.url)
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Whether the targets file says by which labels the target's alerts are known."""
+        return verb in VERBS and target in self.places
+
+    def place(self, target: Entity, verb: str) -> Place:  # noqa: ARG002
+        """The labels, and the server with the files that open it."""
+        labels = self.places.get(target)
+        told = {
+            "labels": None if labels is None else dict(labels),
+            "access": _ACCESS.dump_python(self.access, mode="json"),
+        }
+        return Place(
+            told=told, addresses=[_address(self.access.url)], secrets=_files_of(self.access)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlaces:
+    """The checks of targets, by name."""
+
+    checks: Mapping[Entity, Mapping[str, HttpCheckShape]]
+
+    def __post_init__(self) -> None:
+        """Raises `BadInput` for an address that is none."""
+        for checks in self.checks.values():
+            for one in checks.values():
+                _address(one.url)
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Whether the targets file has a check of this target."""
+        return verb == CHECK and target in self.checks
+
+    def place(self, target: Entity, verb: str) -> Place:  # noqa: ARG002
+        """The checks of the target, and their addresses."""
+        checks = self.checks.get(target, {})
+        every = [one.access() for one in checks.values()]
+        return Place(
+            told={name: one.model_dump(mode="json") for name, one in checks.items()},
+            addresses=[_address(one.url) for one in every],
+            secrets=[file for one in every for file in _files_of(one)],
+        )
+
+
+def build(way: str, target: Entity, told: Mapping[str, object], clock: Clock) -> Reach:
+    """The way, in the carrier. Raises `MissingExtra`."""
+    if way == CONTAINERS:
+        return _containers(target, told)
+    if way == SYSTEMD:
+        return _systemd(target, told)
+    if way == SILENCES:
+        return _silences(target, told, clock)
+    if way == CHECKS:
+        return _checks(target, told, clock)
+    raise HouseError(f"No carrier knows a way {way!r}.")
+
+
+def _containers(target: Entity, told: Mapping[str, object]) -> Reach:
+    from opsmith.backends.reach.containers import ContainerPlace, ContainersReach
+
+    named, engine = told["of"], told["engine"]
+    place = ContainerPlace(name=str(told["name"]), engine=str(named))
+    return ContainersReach(
+        {target: place} if named else {}, engines={target: str(engine)} if engine else {}
+    )
+
+
+def _systemd(target: Entity, told: Mapping[str, object]) -> Reach:
+    from opsmith.backends.reach.systemd import SystemdReach
+
+    unit = told["unit"]
+    return SystemdReach({target: str(unit)} if unit else {}, address=f"unix:path={told['bus']}")
+
+
+def _silences(target: Entity, told: Mapping[str, object], clock: Clock) -> Reach:
+    from opsmith.backends.reach.alertmanager import SilencesReach
+    from opsmith.backends.wire.http import HttpWire
+
+    labels = told["labels"]
+    wire = HttpWire(_ACCESS.validate_python(told["access"]))
+    known = {target: labels} if isinstance(labels, dict) else {}
+    return SilencesReach(known, wire=wire, clock=clock)
+
+
+def _checks(target: Entity, told: Mapping[str, object], clock: Clock) -> Reach:
+    from opsmith.backends.reach.http_checks import HttpChecksReach
+    from opsmith.wiring.check_shapes import HttpCheckShape
+
+    checks = {name: HttpCheckShape.model_validate(one).check() for name, one in told.items()}
+    return HttpChecksReach({target: checks}, clock=clock)
+
+
+def _address(url: str) -> tuple[str, int]:
+    """Whom a client of `url` connects to. Raises `BadInput` for what is no address."""
+    try:
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
+    except ValueError as error:
+        raise BadInput(f"{url[:200]!r} is no http:// or https:// address.") from error
+    return host, port or _PORTS[parts.scheme.lower()]
+
+
+def _files_of(access: Access) -> list[str]:
+    """The files of this machine that stand in an access."""
+    tls = access.tls
+    named = (access.password_file, access.token_file, tls.ca_file, tls.cert_file, tls.key_file)
+    return [str(one) for one in (*named, *(file for _, file in access.header_files)) if one]
