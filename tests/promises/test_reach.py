@@ -19,7 +19,6 @@ from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.lines import CarriedLines, Places
 from opsmith.backends.reach.scripts import Pinned, Registered, ScriptsReach
-from opsmith.backends.reach.ssh import SshReach
 from opsmith.backends.reach.ssh_commands import Command, Slot
 from opsmith.backends.sandbox.namespaces import KernelSandbox
 from opsmith.nouns.entity import Entity
@@ -29,8 +28,10 @@ from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
 from opsmith.wiring.carried_ways import (
     CONTAINERS,
     SILENCES,
+    SSH,
     SYSTEMD,
     ContainerPlaces,
+    HostPlaces,
     SilencePlaces,
     UnitPlaces,
 )
@@ -134,7 +135,7 @@ async def ssh(folder: Path) -> AsyncIterator[Trial]:
     with ssh_hosts(folder) as hosts:
         web = Entity.parse("host:web")
         yield Trial(
-            reach=SshReach({web: hosts[0]}, commands={"level": command}),
+            reach=by_line(SSH, HostPlaces(hosts={web: hosts[0]}, commands={"level": command})),
             target=web,
             verb="ssh.run",
             values={"command": "level", "values": ("to=debug",)},

@@ -1,13 +1,14 @@
 """Ways over a connection, as opsmith tells a carrier of them and as the carrier makes them.
 
-It loads no more of opsmith than one way needs, for a carrier starts anew with each verb.
+A carrier loads no more of opsmith than its one way needs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -15,7 +16,8 @@ from pydantic import TypeAdapter
 
 from opsmith.backends.reach.alertmanager import VERBS
 from opsmith.backends.reach.http_checks import CHECK
-from opsmith.backends.reach.lines import Place
+from opsmith.backends.reach.lines import Build, Place
+from opsmith.backends.reach.ssh_commands import Command
 from opsmith.errors import BadInput, HouseError
 from opsmith.nouns.entity import Entity
 from opsmith.seams.reach import Reach
@@ -23,6 +25,7 @@ from opsmith.seams.wire import Access
 
 if TYPE_CHECKING:
     from opsmith.backends.reach.containers import ContainerPlace
+    from opsmith.backends.reach.ssh import SshHost, SshUnit
     from opsmith.wiring.check_shapes import HttpCheckShape
 
 _ACCESS = TypeAdapter(Access)
@@ -31,7 +34,10 @@ Clock = Callable[[], datetime]
 CHECKS = "checks"
 CONTAINERS = "containers"
 SILENCES = "silences"
+SSH = "ssh"
 SYSTEMD = "systemd"
+# What clients load when they first connect.
+_CONNECTING = ("encodings.idna", "anyio._backends._asyncio")
 _PORTS = {"http": 80, "https": 443}
 # Where a limit that holds is read: of which group a process is, and what that group has.
 _GROUPS = ("/proc", "/sys/fs/cgroup")
@@ -137,20 +143,65 @@ class CheckPlaces:
         )
 
 
-def build(way: str, target: Entity, told: Mapping[str, object], clock: Clock) -> Reach:
-    """The way, in the carrier. Raises `MissingExtra`."""
-    if way == CONTAINERS:
-        return _containers(target, told)
-    if way == SYSTEMD:
-        return _systemd(target, told)
-    if way == SILENCES:
-        return _silences(target, told, clock)
-    if way == CHECKS:
-        return _checks(target, told, clock)
-    raise HouseError(f"No carrier knows a way {way!r}.")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPlaces:
+    """Hosts, groups of them and units on them; a carrier is told of those that a target needs."""
+
+    hosts: Mapping[Entity, SshHost]
+    commands: Mapping[str, Command]
+    groups: Mapping[Entity, Sequence[Entity]] = field(default_factory=dict)
+    units: Mapping[Entity, SshUnit] = field(default_factory=dict)
+
+    def carries(self, target: Entity, verb: str) -> bool:
+        """Commands on hosts and groups; restarts of units."""
+        return self._reach().carries(target, verb)
+
+    def place(self, target: Entity, verb: str) -> Place:  # noqa: ARG002
+        """The hosts with their keys and addresses, and the commands."""
+        unit = self.units.get(target)
+        named = [*self.groups.get(target, (target,)), *([unit.host] if unit else [])]
+        hosts = {str(one): self.hosts[one] for one in named if one in self.hosts}
+        return Place(
+            told={
+                "hosts": {name: _plain(one) for name, one in hosts.items()},
+                "commands": {name: _plain(one) for name, one in self.commands.items()},
+                "group": [str(one) for one in self.groups.get(target, ())],
+                "unit": unit
+                and {"host": str(unit.host), "unit": unit.unit, "prefix": list(unit.prefix)},
+            },
+            addresses=[(one.address, one.port) for one in hosts.values()],
+            secrets=[
+                str(file) for one in hosts.values() for file in (one.key_file, one.known_hosts)
+            ],
+        )
+
+    def _reach(self) -> Reach:
+        from opsmith.backends.reach.ssh import SshReach
+
+        return SshReach(self.hosts, commands=self.commands, groups=self.groups, units=self.units)
 
 
-def _containers(target: Entity, told: Mapping[str, object]) -> Reach:
+def builder(way: str) -> Build:
+    """Makes the way of this name in a carrier, with its client loaded already.
+
+    Raises `MissingExtra`, `HouseError` for a name that is none.
+    """
+    known = {
+        CHECKS: ("opsmith.wiring.check_shapes", _checks),
+        CONTAINERS: ("opsmith.backends.reach.containers", _containers),
+        SILENCES: ("opsmith.backends.wire.http", _silences),
+        SSH: ("opsmith.backends.reach.ssh", _ssh),
+        SYSTEMD: ("opsmith.backends.reach.systemd", _systemd),
+    }
+    if way not in known:
+        raise HouseError(f"No carrier knows a way {way!r}.")
+    module, build = known[way]
+    for one in (module, *_CONNECTING):
+        import_module(one)
+    return build
+
+
+def _containers(target: Entity, told: Mapping[str, object], _: Clock) -> Reach:
     from opsmith.backends.reach.containers import ContainerPlace, ContainersReach
 
     named, engine = told["of"], told["engine"]
@@ -160,7 +211,7 @@ def _containers(target: Entity, told: Mapping[str, object]) -> Reach:
     )
 
 
-def _systemd(target: Entity, told: Mapping[str, object]) -> Reach:
+def _systemd(target: Entity, told: Mapping[str, object], _: Clock) -> Reach:
     from opsmith.backends.reach.systemd import SystemdReach
 
     unit = told["unit"]
@@ -200,3 +251,27 @@ def _files_of(access: Access) -> list[str]:
     tls = access.tls
     named = (access.password_file, access.token_file, tls.ca_file, tls.cert_file, tls.key_file)
     return [str(one) for one in (*named, *(file for _, file in access.header_files)) if one]
+
+
+def _ssh(target: Entity, told: Mapping[str, object], _: Clock) -> Reach:
+    from opsmith.backends.reach.ssh import SshHost, SshReach, SshUnit
+
+    hosts = TypeAdapter(dict[str, SshHost]).validate_python(told["hosts"])
+    group = TypeAdapter(list[str]).validate_python(told["group"])
+    unit = told["unit"]
+    units = {}
+    if isinstance(unit, dict):
+        host = Entity.parse(unit["host"])
+        units[target] = SshUnit(host=host, unit=unit["unit"], prefix=tuple(unit["prefix"]))
+    return SshReach(
+        {Entity.parse(name): one for name, one in hosts.items()},
+        commands=TypeAdapter(dict[str, Command]).validate_python(told["commands"]),
+        groups={target: [Entity.parse(one) for one in group]} if group else {},
+        units=units,
+    )
+
+
+def _plain(one: object) -> dict[str, object]:
+    """A dataclass as JSON has it."""
+    told = TypeAdapter(type(one)).dump_python(one, mode="json")
+    return dict(told)

@@ -1,6 +1,6 @@
 """The carriers' command lines: each joins what acts with what shuts a process in.
 
-They load those two and no more of opsmith, for a carrier starts anew with each verb.
+They load those two and no more of opsmith: that of files starts anew with each verb.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _START_LINE = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     " from opsmith.backends.reach.lines import serve;"
     " from opsmith.backends.sandbox.enclose import enclose_line;"
-    " from opsmith.wiring.carried_ways import build;"
-    " serve(enclose_line, build, packages=sys.argv[1], handle=int(sys.argv[2]))"
+    " from opsmith.wiring.carried_ways import builder;"
+    " serve(enclose_line, builder(sys.argv[2]), packages=sys.argv[1], handle=int(sys.argv[3]))"
 )
 COMMAND = (sys.executable, "-I", "-c", _START, str(_PACKAGES))
 LINE_COMMAND = (sys.executable, "-I", "-c", _START_LINE, str(_PACKAGES))

@@ -19,9 +19,11 @@ from opsmith.wiring.carried_ways import (
     CHECKS,
     CONTAINERS,
     SILENCES,
+    SSH,
     SYSTEMD,
     CheckPlaces,
     ContainerPlaces,
+    HostPlaces,
     SilencePlaces,
     UnitPlaces,
 )
@@ -42,7 +44,7 @@ def reaches(settings: Settings, *, clock: Clock) -> list[Reach]:
         *_local(told, settings, clock),
         *_silences(told, settings, clock),
         *_checks(told, clock),
-        *_ssh(told),
+        *_ssh(told, clock),
         *_containers(told, clock),
         *_systemd(told, clock),
         *_clusters(told, settings, clock),
@@ -79,15 +81,15 @@ def _checks(told: Told, clock: Clock) -> Iterator[Reach]:
         yield CarriedLines(CHECKS, known, clock=clock, command=LINE_COMMAND)
 
 
-def _ssh(told: Told) -> Iterator[Reach]:
+def _ssh(told: Told, clock: Clock) -> Iterator[Reach]:
     shapes = {entity: one.ssh for entity, one in told.targets.items() if one.ssh}
     if not shapes:
         return
-    from opsmith.backends.reach.ssh import SshHost, SshReach, SshUnit
+    from opsmith.backends.reach.ssh import SshHost, SshUnit
 
     units = {entity: one.systemd for entity, one in told.targets.items() if one.systemd}
-    yield SshReach(
-        {entity: SshHost(**one.model_dump()) for entity, one in shapes.items()},
+    known = HostPlaces(
+        hosts={entity: SshHost(**one.model_dump()) for entity, one in shapes.items()},
         commands={name: command_of(one) for name, one in told.shape.commands.items()},
         groups={
             entity: tuple(map(Entity.parse, one.hosts))
@@ -104,6 +106,7 @@ def _ssh(told: Told) -> Iterator[Reach]:
             if one.host
         },
     )
+    yield CarriedLines(SSH, known, clock=clock, command=LINE_COMMAND)
 
 
 def _containers(told: Told, clock: Clock) -> Iterator[Reach]:

@@ -43,25 +43,31 @@ Told = dict[str, object]
 
 
 async def carry(
-    command: tuple[str, ...],
-    order: Mapping[str, object],
-    *,
-    deadline_s: float | None,
-    handles: tuple[int, ...] = (),
+    command: tuple[str, ...], order: Mapping[str, object], *, deadline_s: float | None
 ) -> Told:
-    """What a carrier answers to an order. handles: those that it is given, named as words.
+    """What a carrier answers to an order; the command starts it.
 
     Raises what the carrier told of, `Unreachable` when it does not answer in time or at all.
     """
-    within_s = _GRACE_S + (deadline_s or LOOK_WITHIN_S)
-    said = await _said((*command, *map(str, handles)), order, within_s, handles)
+    return answered(await _said(command, order, within(deadline_s)))
+
+
+def within(deadline_s: float | None) -> float:
+    """How long a carrier may take, seconds; a look has no deadline of its own."""
+    return _GRACE_S + (deadline_s or LOOK_WITHIN_S)
+
+
+def answered(said: bytes) -> Told:
+    """What a carrier answered. Raises what it told of, `Unreachable` for nothing or nonsense."""
     try:
         told = json.loads(said)
     except ValueError as error:
-        raise Unreachable("The carrier answered nonsense.") from error
+        raise Unreachable("The carrier did not answer: it died.") from error
+    if not isinstance(told, dict):
+        raise Unreachable("The carrier answered nonsense.")
     if "error" in told:
-        raise _ERRORS.get(told["error"], HouseError)(told["message"])
-    return dict(told)
+        raise _ERRORS.get(str(told["error"]), HouseError)(str(told.get("message")))
+    return told
 
 
 def failure(error: OpsmithError) -> Told:
@@ -73,23 +79,26 @@ def facts(told: object) -> dict[str, Value]:
     """Values as they were before they were JSON, which knows no tuple."""
     if not isinstance(told, dict):
         raise HouseError("The carrier told no facts.")
-    return {name: tuple(one) if isinstance(one, list) else one for name, one in told.items()}
+    return {
+        name: tuple(map(str, one)) if isinstance(one, list) else _plain(one)
+        for name, one in told.items()
+    }
 
 
-async def _said(
-    command: tuple[str, ...],
-    order: Mapping[str, object],
-    within_s: float,
-    handles: tuple[int, ...],
-) -> bytes:
-    # It is where opsmith is, for a path in settings may be relative.
+def _plain(one: object) -> Value:
+    if not isinstance(one, str | int | float):
+        raise HouseError("The carrier told a fact that is no text, number or list.")
+    return one
+
+
+async def _said(command: tuple[str, ...], order: Mapping[str, object], within_s: float) -> bytes:
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env={},
-        pass_fds=handles,
+        cwd="/",
     )
     try:
         async with asyncio.timeout(within_s):

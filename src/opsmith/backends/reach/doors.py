@@ -12,13 +12,14 @@ import errno
 import json
 import os
 import socket
-import threading
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
 
 # The path of a Unix socket, or a name and a port.
 Address = str | tuple[str, int]
 CONNECT_WITHIN_S = 10.0
+# Of one order: a way that asks for more has lost its head, and gets none.
+MOST_LINES = 256
 # A name, a port and what JSON needs; a path of a Unix socket has 108 bytes at most.
 _LONGEST = 4096
 _HERE = b"+"
@@ -39,18 +40,36 @@ async def door(allowed: Collection[Address]) -> AsyncIterator[int]:
                 await keeper
 
 
-async def _keep(ours: socket.socket, allowed: frozenset[Address]) -> None:
+async def readable(line: socket.socket) -> None:
+    """Come back when there is something to receive, or the other side is gone."""
     loop = asyncio.get_running_loop()
-    while asked := await loop.sock_recv(ours, _LONGEST):
+    ready = asyncio.Event()
+    loop.add_reader(line, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(line)
+
+
+async def _keep(ours: socket.socket, allowed: frozenset[Address]) -> None:
+    async with asyncio.TaskGroup() as answering:
+        for _ in range(MOST_LINES):
+            await readable(ours)
+            asked, handles, _, _ = socket.recv_fds(ours, _LONGEST, 1)
+            if handles:
+                answering.create_task(_answer(asked, handles[0], allowed))
+
+
+async def _answer(asked: bytes, handle: int, allowed: frozenset[Address]) -> None:
+    """Pass a connection, or say why there is none, to whoever holds the other end of `handle`."""
+    with socket.socket(fileno=handle) as asker, suppress(OSError):
+        asker.settimeout(0)
         try:
             with await _connected(_address(asked), allowed) as line:
-                socket.send_fds(ours, [_HERE], [line.fileno()])
+                socket.send_fds(asker, [_HERE], [line.fileno()])
         except (OSError, TimeoutError) as error:
-            ours.send(
-                json.dumps(
-                    [error.errno or errno.ETIMEDOUT, error.strerror or "it takes too long"]
-                ).encode()
-            )
+            why = error.errno or errno.ETIMEDOUT, error.strerror or "it takes too long"
+            asker.send(json.dumps(why).encode())
 
 
 def _address(asked: bytes) -> Address | None:
@@ -92,8 +111,7 @@ async def _tried(family: int, place: str | tuple[object, ...]) -> socket.socket:
 class Line(socket.socket):
     """A socket whose connection comes through the door; until then it leads nowhere."""
 
-    _door: socket.socket
-    _asking = threading.Lock()
+    door: socket.socket
 
     def __init__(
         self,
@@ -123,9 +141,11 @@ class Line(socket.socket):
     def connect(self, address: object) -> None:
         """Ask at the door. Raises `OSError` with what the door says."""
         place = list(address[:2]) if isinstance(address, tuple) else address
-        with self._asking:
-            self._door.send(json.dumps(place).encode())
-            said, handles, _, _ = socket.recv_fds(self._door, _LONGEST, 1)
+        one, other = _pair()
+        with socket.socket(fileno=one) as asked:
+            socket.send_fds(self.door, [json.dumps(place).encode()], [other])
+            os.close(other)
+            said, handles, _, _ = socket.recv_fds(asked, _LONGEST, 1)
         if not handles:
             number, why = json.loads(said) if said else (errno.ECONNREFUSED, "the door is shut")
             raise OSError(number, why)
@@ -133,15 +153,28 @@ class Line(socket.socket):
         os.close(handles[0])
         self.settimeout(self.gettimeout())
         wished, self._wished = self._wished or [], None
-        for one in wished:
+        for wish in wished:
             with suppress(OSError):  # of another family, such as TCP_NODELAY of a Unix socket
-                self.setsockopt(*one)
+                self.setsockopt(*wish)
+
+
+class LineLoop(asyncio.SelectorEventLoop):
+    """An event loop that does other things while a line waits at the door."""
+
+    async def sock_connect(self, sock: socket.socket, address: object) -> None:
+        """Connect in a thread."""
+        if isinstance(sock, Line):
+            await self.run_in_executor(None, sock.connect, address)
+
+
+def stand_in() -> None:
+    """From now on the sockets of this process are lines, and names are left to the door."""
+    vars(socket).update(socket=Line, getaddrinfo=_unresolved)
 
 
 def ask_at(handle: int) -> None:
-    """From now on every socket of this process that connects does so through this door."""
-    Line._door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=handle)  # noqa: SLF001
-    vars(socket).update(socket=Line, getaddrinfo=_unresolved)
+    """From now on lines are connected through this door."""
+    Line.door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=handle)
 
 
 def _pair() -> tuple[int, int]:

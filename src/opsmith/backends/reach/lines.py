@@ -16,8 +16,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Protocol
 
-from opsmith.backends.reach.carrier_process import Told, carry, facts, failure
-from opsmith.backends.reach.doors import Address, ask_at, door
+from opsmith.backends.reach.carrier_process import Told, facts, failure
+from opsmith.backends.reach.doors import Address, LineLoop, ask_at, door, stand_in
+from opsmith.backends.reach.warm_carrier import WarmCarrier, fork_for_each
 from opsmith.errors import OpsmithError, Unreachable
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.plan import Values
@@ -57,10 +58,9 @@ class CarriedLines:
     def __init__(
         self, way: str, places: Places, *, clock: Callable[[], datetime], command: tuple[str, ...]
     ) -> None:
-        self._way = way
         self._places = places
         self._clock = clock
-        self._command = command
+        self._carrier = WarmCarrier((*command, way))
 
     def carries(self, target: Entity, verb: str) -> bool:
         """Whether the targets file names what the verb needs of this target."""
@@ -69,28 +69,28 @@ class CarriedLines:
     async def look(self, target: Entity, verb: str, values: Values) -> Found:
         """Look, in a carrier."""
         told = await self._ask(target, verb, values, deadline_s=None)
-        members = told["members"]
+        members = told.get("members")
         return Found(
-            version=str(told["version"]),
-            facts=facts(told["facts"]),
-            owner=str(told["owner"]),
+            version=str(told.get("version")),
+            facts=facts(told.get("facts")),
+            owner=str(told.get("owner")),
             members=tuple(map(Entity.parse, members)) if isinstance(members, list) else (),
         )
 
     async def send(self, target: Entity, verb: str, values: Values, *, deadline_s: float) -> Reply:
         """Do it, in a carrier. Raises `Unreachable` when late."""
         told = await self._ask(target, verb, values, deadline_s=deadline_s)
-        return Reply(says=str(told["says"]), facts=facts(told["facts"]))
+        return Reply(says=str(told.get("says")), facts=facts(told.get("facts")))
 
     async def aclose(self) -> None:
-        """No carrier outlives its verb."""
+        """No carrier outlives its verb; what forks them ends here."""
+        self._carrier.close()
 
     async def _ask(
         self, target: Entity, verb: str, values: Values, *, deadline_s: float | None
     ) -> Told:
         place = self._places.place(target, verb)
         order = {
-            "way": self._way,
             "place": dict(place.told),
             "seen": list(place.seen),
             "secrets": list(place.secrets),
@@ -101,32 +101,37 @@ class CarriedLines:
             "deadline_s": deadline_s,
         }
         async with door(place.addresses) as handle:
-            return await carry(self._command, order, deadline_s=deadline_s, handles=(handle,))
+            return await self._carrier.ask(order, deadline_s=deadline_s, door=handle)
 
 
-Build = Callable[[str, Entity, Mapping[str, object], Callable[[], datetime]], Reach]
+# Makes the way in a carrier: for a target, by what is told of it and the clock.
+Build = Callable[[Entity, Mapping[str, object], Callable[[], datetime]], Reach]
 
 
 def serve(enclose: Callable[..., object], build: Build, *, packages: str, handle: int) -> None:
-    """Be the carrier: read an order, shut this process in, do it, write the answer.
+    """Fork carriers, each of which shuts itself in with its order, does it and answers.
 
-    build: makes the way of this name for a target. enclose: given what may be `seen`, and the
-    `secrets`; `OSError` if not.
+    enclose: given what may be `seen`, and the `secrets`; `OSError` if not.
     """
-    order = json.load(sys.stdin)
-    ask_at(handle)
     # What an interpreter and its libraries read when they import or connect late.
     own = ("/usr", "/lib", "/lib64", "/etc/ssl/certs", packages, sys.prefix, sys.base_prefix)
-    try:
-        enclose(
-            seen=_there([*dict.fromkeys(own), *order["seen"]]), secrets=_there(order["secrets"])
-        )
-    except OSError as error:
-        why = f"Nothing was done, for the carrier cannot be confined: {error.strerror}."
-        told = failure(Unreachable(why))
-    else:
-        told = asyncio.run(_answer(order, build))
-    sys.stdout.write(json.dumps(told))
+
+    def act(asked: bytes, entrance: int) -> bytes:
+        order = json.loads(asked)
+        ask_at(entrance)
+        try:
+            enclose(
+                seen=_there([*dict.fromkeys(own), *order["seen"]]),
+                secrets=_there(order["secrets"]),
+            )
+        except OSError as error:
+            why = f"Nothing was done, for the carrier cannot be confined: {error.strerror}."
+            return json.dumps(failure(Unreachable(why))).encode()
+        with asyncio.Runner(loop_factory=LineLoop) as runner:
+            return json.dumps(runner.run(_answer(order, build))).encode()
+
+    stand_in()
+    fork_for_each(handle, act)
 
 
 async def _answer(order: Mapping[str, object], build: Build) -> Told:
@@ -135,9 +140,7 @@ async def _answer(order: Mapping[str, object], build: Build) -> Told:
     began, now = monotonic(), datetime.fromisoformat(str(order["now"]))
     place = order["place"] if isinstance(order["place"], dict) else {}
     try:
-        reach = build(
-            str(order["way"]), target, place, lambda: now + timedelta(seconds=monotonic() - began)
-        )
+        reach = build(target, place, lambda: now + timedelta(seconds=monotonic() - began))
         try:
             if not isinstance(deadline_s, int | float):
                 return _told(await reach.look(target, verb, values))
