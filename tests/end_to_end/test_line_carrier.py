@@ -39,7 +39,7 @@ handle, own, other, secret, outside = (json.loads(one) for one in sys.argv[1:])
 stand_in()
 ask_at(handle)
 folders = ["/usr", "/lib", "/lib64", sys.prefix, sys.base_prefix]
-held = enclose_line(seen=[one for one in folders if os.path.exists(one)], secrets=[secret])
+held = enclose_line(seen=[one for one in folders if os.path.exists(one)], secrets=[secret], changed=[])
 libc = ctypes.CDLL(None, use_errno=True)
 
 def tried(what):

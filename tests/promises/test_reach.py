@@ -14,7 +14,6 @@ from builders.systemd import systemd
 from opsmith.backends.reach.carried import CarriedFiles
 from opsmith.backends.reach.containers import ContainerPlace
 from opsmith.backends.reach.files import FilePlace, FilesReach
-from opsmith.backends.reach.kubernetes import KubernetesReach
 from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace
 from opsmith.backends.reach.lab import LabReach
 from opsmith.backends.reach.lines import CarriedLines, Places
@@ -25,7 +24,9 @@ from opsmith.nouns.entity import Entity
 from opsmith.seams.sandbox import Mount
 from opsmith.seams.wire import Access
 from opsmith.testing.acting import REACH_CHECKS, TURN, DialReach, Trial
+from opsmith.wiring.carried_clusters import ClusterPlaces
 from opsmith.wiring.carried_ways import (
+    CLUSTERS,
     CONTAINERS,
     SILENCES,
     SSH,
@@ -197,12 +198,13 @@ async def clusters(folder: Path) -> AsyncIterator[Trial]:
     with served(emulated, folder) as kubeconfig:
         place = ObjectPlace(cluster="test", namespace="shop", workload="deployment/cart")
         yield Trial(
-            reach=KubernetesReach(
-                {"test": ClusterPlace(kubeconfig=kubeconfig)},
-                places={CART: place},
-                clock=lambda: datetime.now(UTC),
-                patches=folder / "patches",
-                every_s=0.01,
+            reach=by_line(
+                CLUSTERS,
+                ClusterPlaces(
+                    clusters={"test": ClusterPlace(kubeconfig=kubeconfig)},
+                    places={CART: place},
+                    patches=folder / "patches",
+                ),
             ),
             target=CART,
             verb="kubernetes.scale",

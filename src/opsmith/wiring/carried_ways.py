@@ -32,6 +32,7 @@ _ACCESS = TypeAdapter(Access)
 Clock = Callable[[], datetime]
 
 CHECKS = "checks"
+CLUSTERS = "clusters"
 CONTAINERS = "containers"
 SILENCES = "silences"
 SSH = "ssh"
@@ -186,6 +187,10 @@ def builder(way: str) -> Build:
 
     Raises `MissingExtra`, `HouseError` for a name that is none.
     """
+    if way == CLUSTERS:
+        from opsmith.wiring.carried_clusters import build as to_clusters
+
+        return to_clusters
     known = {
         CHECKS: ("opsmith.wiring.check_shapes", _checks),
         CONTAINERS: ("opsmith.backends.reach.containers", _containers),

@@ -17,6 +17,7 @@ from opsmith.seams.wire import Access
 from opsmith.settings import Settings
 from opsmith.wiring.carried_ways import (
     CHECKS,
+    CLUSTERS,
     CONTAINERS,
     SILENCES,
     SSH,
@@ -138,12 +139,12 @@ def _systemd(told: Told, clock: Clock) -> Iterator[Reach]:
 def _clusters(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
     if not told.shape.kubernetes:
         return
-    from opsmith.backends.reach.kubernetes import KubernetesReach
     from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace
+    from opsmith.wiring.carried_clusters import ClusterPlaces
 
     shapes = {entity: one.kubernetes for entity, one in told.targets.items() if one.kubernetes}
-    yield KubernetesReach(
-        {
+    known = ClusterPlaces(
+        clusters={
             one.name: ClusterPlace(**one.model_dump(exclude={"name"}))
             for one in told.shape.kubernetes
         },
@@ -158,9 +159,9 @@ def _clusters(told: Told, settings: Settings, clock: Clock) -> Iterator[Reach]:
             )
             for entity, one in shapes.items()
         },
-        clock=clock,
         patches=settings.data_dir / "patches",
     )
+    yield CarriedLines(CLUSTERS, known, clock=clock, command=LINE_COMMAND)
 
 
 def command_of(shape: CommandShape) -> Command:

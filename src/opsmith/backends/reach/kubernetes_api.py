@@ -103,14 +103,65 @@ def label(text: str) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Where a cluster is and as whom it is asked, read already.
+
+    headers: sent with every request. Files are PEM. proxy: empty for none.
+    """
+
+    host: str
+    headers: Mapping[str, str]
+    verify: bool = True
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+    proxy: str | None = None
+    no_proxy: str | None = None
+
+    @classmethod
+    def read(cls, kubeconfig: Path | None, context: str | None) -> Account:
+        """As the official client reads it, programs that make tokens included. `BadInput`."""
+        made = _configuration(kubeconfig, context)
+        return cls(
+            host=made.host,
+            headers=_who(made),
+            verify=made.verify_ssl,
+            ca_file=made.ssl_ca_cert,
+            cert_file=made.cert_file,
+            key_file=made.key_file,
+            server_name=made.tls_server_name,
+            proxy=made.proxy,
+            no_proxy=made.no_proxy,
+        )
+
+    def configuration(self) -> client.Configuration:
+        """As the official client has it."""
+        made = client.Configuration(host=self.host)
+        made.verify_ssl, made.ssl_ca_cert = self.verify, self.ca_file
+        made.cert_file, made.key_file = self.cert_file, self.key_file
+        made.tls_server_name = self.server_name
+        made.proxy, made.no_proxy = self.proxy, self.no_proxy
+        return made
+
+
 class ClusterApi:
     """The API of one cluster.
 
     kubeconfig: its file, None for the account of the pod that opsmith runs in.
     context: of the file, None for its current one.
+    account: what they say, where it was read already; it is not read again.
     """
 
-    def __init__(self, kubeconfig: Path | None, *, context: str | None = None) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path | None,
+        *,
+        context: str | None = None,
+        account: Account | None = None,
+    ) -> None:
+        self._account = account
         self._kubeconfig = kubeconfig
         self._context = context
         self._client: client.ApiClient | None = None
@@ -215,10 +266,8 @@ class ClusterApi:
     def _once(self, method: str, address: str, body: object) -> tuple[int, bytes, float]:
         api = self._opened()
         settings = api.configuration
-        headers = {"Accept": "application/json", "User-Agent": "opsmith"}
-        for one in settings.auth_settings().values():
-            if one["in"] == "header" and one["value"]:
-                headers[one["key"]] = one["value"]
+        who = self._account.headers if self._account else _who(settings)
+        headers = {"Accept": "application/json", "User-Agent": "opsmith", **who}
         if body is not None:
             patches = method == "PATCH"
             headers["Content-Type"] = f"application/json{'-patch+json' if patches else ''}"
@@ -244,19 +293,34 @@ class ClusterApi:
 
     def _opened(self) -> client.ApiClient:
         if self._client is None:
-            made = client.Configuration()
-            try:
-                if self._kubeconfig is None:
-                    config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
-                else:
-                    config.load_kube_config(  # type: ignore[no-untyped-call]
-                        str(self._kubeconfig), self._context, client_configuration=made
-                    )
-            except (config.ConfigException, OSError, ValueError, TypeError) as error:
-                where = self._kubeconfig or "the pod's own account"
-                raise BadInput(f"No cluster is known by {where}: {str(error)[:200]}.") from error
-            self._client = client.ApiClient(made)
+            known = self._account
+            self._client = client.ApiClient(
+                known.configuration() if known else _configuration(self._kubeconfig, self._context)
+            )
         return self._client
+
+
+def _configuration(kubeconfig: Path | None, context: str | None) -> client.Configuration:
+    made = client.Configuration()
+    try:
+        if kubeconfig is None:
+            config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
+        else:
+            config.load_kube_config(  # type: ignore[no-untyped-call]
+                str(kubeconfig), context, client_configuration=made
+            )
+    except (config.ConfigException, OSError, ValueError, TypeError) as error:
+        where = kubeconfig or "the pod's own account"
+        raise BadInput(f"No cluster is known by {where}: {str(error)[:200]}.") from error
+    return made
+
+
+def _who(settings: client.Configuration) -> dict[str, str]:
+    headers = {}
+    for one in settings.auth_settings().values():
+        if one["in"] == "header" and one["value"]:
+            headers[one["key"]] = one["value"]
+    return headers
 
 
 def fields_of(told: Told, *keys: str) -> Told:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from opsmith.backends.reach.kubernetes_api import ClusterApi, dns_name, label
+from opsmith.backends.reach.kubernetes_api import Account, ClusterApi, dns_name, label
 from opsmith.backends.reach.kubernetes_objects import WORKLOADS, Workload
 from opsmith.backends.reach.kubernetes_traffic import Traffic, traffic_of
 from opsmith.errors import BadInput, NotFound
@@ -19,12 +19,14 @@ class ClusterPlace:
     """One cluster. kubeconfig: its file, None for the account of opsmith's own pod.
 
     namespaces: where a service is the workload of its name. nodes: a host is the node of its name.
+    account: what the kubeconfig says, where it was read already.
     """
 
     kubeconfig: Path | None = None
     context: str | None = None
     namespaces: tuple[str, ...] = ()
     nodes: bool = False
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,8 @@ class Places:
         self._clusters = dict(clusters)
         self._places = dict(places)
         self.apis = {
-            name: ClusterApi(one.kubeconfig, context=one.context) for name, one in clusters.items()
+            name: ClusterApi(one.kubeconfig, context=one.context, account=one.account)
+            for name, one in clusters.items()
         }
 
     def knows(self, target: Entity) -> bool:

@@ -30,13 +30,15 @@ class Place:
     """What a carrier is told of one target, and what it may reach and read for it.
 
     told: what makes the way in there, as JSON has it. seen: what of this machine it reads.
-    secrets: files that it reads although they are not for everybody.
+    secrets: files that it reads although they are not for everybody. changed: folders that it may
+    write to when it does more than look.
     """
 
     told: Mapping[str, object]
     addresses: Collection[Address]
     seen: Collection[str] = ()
     secrets: Collection[str] = ()
+    changed: Collection[str] = ()
 
 
 class Places(Protocol):
@@ -89,11 +91,13 @@ class CarriedLines:
     async def _ask(
         self, target: Entity, verb: str, values: Values, *, deadline_s: float | None
     ) -> Told:
-        place = self._places.place(target, verb)
+        # A program may be asked for a token.
+        place = await asyncio.to_thread(self._places.place, target, verb)
         order = {
             "place": dict(place.told),
             "seen": list(place.seen),
             "secrets": list(place.secrets),
+            "changed": [] if deadline_s is None else list(place.changed),
             "now": self._clock().isoformat(),
             "target": str(target),
             "verb": verb,
@@ -111,7 +115,7 @@ Build = Callable[[Entity, Mapping[str, object], Callable[[], datetime]], Reach]
 def serve(enclose: Callable[..., object], build: Build, *, packages: str, handle: int) -> None:
     """Fork carriers, each of which shuts itself in with its order, does it and answers.
 
-    enclose: given what may be `seen`, and the `secrets`; `OSError` if not.
+    enclose: given what may be `seen`, the `secrets` and what may be `changed`; `OSError` if not.
     """
     # What an interpreter and its libraries read when they import or connect late.
     own = ("/usr", "/lib", "/lib64", "/etc/ssl/certs", packages, sys.prefix, sys.base_prefix)
@@ -123,6 +127,7 @@ def serve(enclose: Callable[..., object], build: Build, *, packages: str, handle
             enclose(
                 seen=_there([*dict.fromkeys(own), *order["seen"]]),
                 secrets=_there(order["secrets"]),
+                changed=_there(order["changed"]),
             )
         except OSError as error:
             why = f"Nothing was done, for the carrier cannot be confined: {error.strerror}."

@@ -29,15 +29,15 @@ def enclose(*, seen: list[str], changed: list[str]) -> list[str]:
     return [*held, "seccomp", "no new privileges"]
 
 
-def enclose_line(*, seen: list[str], secrets: list[str]) -> list[str]:
-    """Let this process see `seen` and `secrets`, change no file, and start no program.
+def enclose_line(*, seen: list[str], secrets: list[str], changed: list[str]) -> list[str]:
+    """Let this process see `seen` and `secrets`, change what is below `changed`, start no program.
 
     secrets: files that root may read although they belong to somebody else.
     What it reaches it reaches by handles that it has or is passed: it can make no socket. It dies
     with whoever started it. Raises as `enclose` does.
     """
     kept = (_READ_ANY,) if secrets and os.geteuid() == 0 else ()
-    held = _shut_in([*seen, *secrets], [], kept)
+    held = _shut_in([*seen, *secrets], changed, kept)
     seccomp.refuse_calls(also=seccomp.STARTS)
     kernel.die_with_parent()
     return [*held, "seccomp", "no new privileges", "no program", "no socket of its own"]
