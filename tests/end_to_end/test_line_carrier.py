@@ -12,15 +12,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import yaml
 from builders.certs import Authority
+from builders.cluster import EmulatedCluster, served
 from builders.http import serving
 
 from opsmith.backends.reach.doors import door
+from opsmith.backends.reach.kubernetes_places import ClusterPlace
 from opsmith.backends.reach.lines import CarriedLines
 from opsmith.errors import BadInput, NotFound, Unreachable
 from opsmith.nouns.entity import Entity
 from opsmith.seams.wire import Access
-from opsmith.wiring.carried_ways import CHECKS, CheckPlaces, SilencePlaces
+from opsmith.wiring.carried_clusters import ClusterPlaces
+from opsmith.wiring.carried_ways import CHECKS, CLUSTERS, CheckPlaces, SilencePlaces
 from opsmith.wiring.carrier import LINE_COMMAND
 from opsmith.wiring.check_shapes import HttpCheckShape
 
@@ -39,7 +43,8 @@ handle, own, other, secret, outside = (json.loads(one) for one in sys.argv[1:])
 stand_in()
 ask_at(handle)
 folders = ["/usr", "/lib", "/lib64", sys.prefix, sys.base_prefix]
-held = enclose_line(seen=[one for one in folders if os.path.exists(one)], secrets=[secret], changed=[])
+seen = [one for one in folders if os.path.exists(one)]
+held = enclose_line(seen=seen, secrets=[secret], changed=[])
 libc = ctypes.CDLL(None, use_errno=True)
 
 def tried(what):
@@ -179,6 +184,44 @@ async def test_what_goes_wrong_is_told_as_it_is() -> None:
     with pytest.raises(NotFound, match="no check 'other'"):
         await way.look(CART, "http.check", {"check": "other"})
     await way.aclose()
+
+
+async def test_opsmith_asks_for_the_token_of_a_cluster_and_the_carrier_uses_it(
+    tmp_path: Path,
+) -> None:
+    emulated = EmulatedCluster()
+    emulated.workload("deployments", "cart", ["cart:1"])
+    with served(emulated, tmp_path) as kubeconfig:
+        told = yaml.safe_load(kubeconfig.read_text())
+        said = {
+            "apiVersion": "client.authentication.k8s.io/v1",
+            "kind": "ExecCredential",
+            "status": {"token": told["users"][0]["user"]["token"]},
+        }
+        told["users"][0]["user"] = {
+            "exec": {
+                "apiVersion": said["apiVersion"],
+                "command": "echo",
+                "args": [json.dumps(said)],
+                "interactiveMode": "Never",
+            }
+        }
+        kubeconfig.write_text(yaml.safe_dump(told))
+        places = ClusterPlaces(
+            clusters={"test": ClusterPlace(kubeconfig=kubeconfig, namespaces=("shop",))},
+            places={},
+            patches=tmp_path / "patches",
+        )
+        way = CarriedLines(CLUSTERS, places, clock=lambda: NOW, command=LINE_COMMAND)
+
+        found = await way.look(CART, "kubernetes.scale", {"replicas": 5})
+        await way.send(CART, "kubernetes.scale", {"replicas": 5}, deadline_s=20)
+        after = await way.look(CART, "kubernetes.scale", {"replicas": 5})
+        with pytest.raises(NotFound):
+            await way.look(Entity.service("none"), "kubernetes.scale", {"replicas": 5})
+        await way.aclose()
+
+    assert found.version != after.version
 
 
 @pytest.mark.parametrize(

@@ -10,22 +10,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
-from opsmith.backends.reach.doors import Address
-from opsmith.backends.reach.kubernetes import KubernetesReach
+from opsmith.backends.reach.doors import address_of
+from opsmith.backends.reach.kubernetes import KubernetesReach, leads
 from opsmith.backends.reach.kubernetes_api import Account
 from opsmith.backends.reach.kubernetes_places import ClusterPlace, ObjectPlace, Places
 from opsmith.backends.reach.lines import Place
-from opsmith.errors import BadInput
 from opsmith.nouns.entity import Entity
 from opsmith.seams.reach import Reach
 
 _CLUSTERS = TypeAdapter(dict[str, ClusterPlace])
 _OBJECT = TypeAdapter(ObjectPlace | None)
-_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +35,7 @@ class ClusterPlaces:
 
     def carries(self, target: Entity, verb: str) -> bool:
         """Whether the targets file says what it is, or where it may be found."""
-        known = KubernetesReach(
-            self.clusters, places=self.places, clock=_no_clock, patches=self.patches
-        )
-        return known.carries(target, verb)
+        return leads(Places(self.clusters, self.places), target, verb)
 
     def place(self, target: Entity, verb: str) -> Place:  # noqa: ARG002
         """The clusters that the target may be in, each with its account. Raises `BadInput`."""
@@ -66,7 +60,12 @@ class ClusterPlaces:
                 "object": _OBJECT.dump_python(one, mode="json"),
                 "patches": str(self.patches.absolute()),
             },
-            addresses=[place for each in accounts.values() for place in _addresses(each)],
+            addresses=[
+                address_of(url)
+                for each in accounts.values()
+                for url in (each.host, each.proxy)
+                if url
+            ],
             secrets=files,
             changed=[str(self.patches.absolute())],
         )
@@ -81,20 +80,3 @@ def build(target: Entity, told: Mapping[str, object], clock: Callable[[], dateti
         clock=clock,
         patches=Path(str(told["patches"])),
     )
-
-
-def _addresses(account: Account) -> list[Address]:
-    """The server, and the proxy before it where there is one."""
-    found: list[Address] = []
-    for url in (account.host, account.proxy):
-        if url:
-            try:
-                parts = urlsplit(url)
-                found.append((parts.hostname or "", parts.port or _PORTS[parts.scheme.lower()]))
-            except (ValueError, KeyError) as error:
-                raise BadInput(f"{url[:200]!r} is no address of a cluster.") from error
-    return found
-
-
-def _no_clock() -> datetime:
-    raise NotImplementedError

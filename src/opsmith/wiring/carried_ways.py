@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter
 
 from opsmith.backends.reach.alertmanager import VERBS
+from opsmith.backends.reach.doors import address_of
 from opsmith.backends.reach.http_checks import CHECK
 from opsmith.backends.reach.lines import Build, Place
 from opsmith.backends.reach.ssh_commands import Command
-from opsmith.errors import BadInput, HouseError
+from opsmith.errors import HouseError
 from opsmith.nouns.entity import Entity
 from opsmith.seams.reach import Reach
 from opsmith.seams.wire import Access
@@ -39,7 +39,6 @@ SSH = "ssh"
 SYSTEMD = "systemd"
 # What clients load when they first connect.
 _CONNECTING = ("encodings.idna", "anyio._backends._asyncio")
-_PORTS = {"http": 80, "https": 443}
 # Where a limit that holds is read: of which group a process is, and what that group has.
 _GROUPS = ("/proc", "/sys/fs/cgroup")
 # sd-bus(3): the system's bus where nothing else is said.
@@ -99,7 +98,7 @@ class SilencePlaces:
 
     def __post_init__(self) -> None:
         """Raises `BadInput` for an address that is none."""
-        _address(self.access.url)
+        address_of(self.access.url)
 
     def carries(self, target: Entity, verb: str) -> bool:
         """Whether the targets file says by which labels the target's alerts are known."""
@@ -113,7 +112,7 @@ class SilencePlaces:
             "access": _ACCESS.dump_python(self.access, mode="json"),
         }
         return Place(
-            told=told, addresses=[_address(self.access.url)], secrets=_files_of(self.access)
+            told=told, addresses=[address_of(self.access.url)], secrets=_files_of(self.access)
         )
 
 
@@ -127,7 +126,7 @@ class CheckPlaces:
         """Raises `BadInput` for an address that is none."""
         for checks in self.checks.values():
             for one in checks.values():
-                _address(one.url)
+                address_of(one.url)
 
     def carries(self, target: Entity, verb: str) -> bool:
         """Whether the targets file has a check of this target."""
@@ -139,7 +138,7 @@ class CheckPlaces:
         every = [one.access() for one in checks.values()]
         return Place(
             told={name: one.model_dump(mode="json") for name, one in checks.items()},
-            addresses=[_address(one.url) for one in every],
+            addresses=[address_of(one.url) for one in every],
             secrets=[file for one in every for file in _files_of(one)],
         )
 
@@ -239,16 +238,6 @@ def _checks(target: Entity, told: Mapping[str, object], clock: Clock) -> Reach:
 
     checks = {name: HttpCheckShape.model_validate(one).check() for name, one in told.items()}
     return HttpChecksReach({target: checks}, clock=clock)
-
-
-def _address(url: str) -> tuple[str, int]:
-    """Whom a client of `url` connects to. Raises `BadInput` for what is no address."""
-    try:
-        parts = urlsplit(url)
-        host, port = (parts.hostname or "").encode("idna").decode(), parts.port
-    except ValueError as error:
-        raise BadInput(f"{url[:200]!r} is no http:// or https:// address.") from error
-    return host, port or _PORTS[parts.scheme.lower()]
 
 
 def _files_of(access: Access) -> list[str]:

@@ -14,15 +14,29 @@ import os
 import socket
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
+
+from opsmith.errors import BadInput
 
 # The path of a Unix socket, or a name and a port.
 Address = str | tuple[str, int]
 CONNECT_WITHIN_S = 10.0
+_PORTS = {"http": 80, "https": 443}
 # Of one order: a way that asks for more has lost its head, and gets none.
 MOST_LINES = 256
 # A name, a port and what JSON needs; a path of a Unix socket has 108 bytes at most.
 _LONGEST = 4096
 _HERE = b"+"
+
+
+def address_of(url: str) -> Address:
+    """Whom a client of `url` connects to. Raises `BadInput` for what is no address."""
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna").decode()
+        return host, parts.port or _PORTS[parts.scheme.lower()]
+    except (ValueError, KeyError) as error:
+        raise BadInput(f"{url[:200]!r} is no http:// or https:// address.") from error
 
 
 @asynccontextmanager

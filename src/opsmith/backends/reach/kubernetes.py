@@ -85,6 +85,12 @@ class _Met:
         return " ".join(parts)
 
 
+def leads(places: Places, target: Entity, verb: str) -> bool:
+    """Whether the places tell what a target is, and the verb is one of its kind."""
+    known = OF_NODES if target.kind is EntityKind.HOST else OF_WORKLOADS
+    return verb in known | OF_BOTH and places.knows(target)
+
+
 class KubernetesReach:
     """Reaches workloads and nodes of clusters. clock: UTC-aware. patches: where they are written.
 
@@ -107,8 +113,7 @@ class KubernetesReach:
 
     def carries(self, target: Entity, verb: str) -> bool:
         """Whether the targets file says what it is, or where it may be found."""
-        known = OF_NODES if target.kind is EntityKind.HOST else OF_WORKLOADS
-        return verb in known | OF_BOTH and self._places.knows(target)
+        return leads(self._places, target, verb)
 
     async def look(self, target: Entity, verb: str, values: Values) -> Found:
         """What is there and what the verb would do, rehearsed by the API server."""

@@ -317,9 +317,9 @@ def _configuration(kubeconfig: Path | None, context: str | None) -> client.Confi
 
 def _who(settings: client.Configuration) -> dict[str, str]:
     headers = {}
-    for one in settings.auth_settings().values():
+    for one in items(list(settings.auth_settings().values())):
         if one["in"] == "header" and one["value"]:
-            headers[one["key"]] = one["value"]
+            headers[text_of(one["key"])] = text_of(one["value"])
     return headers
 
 
