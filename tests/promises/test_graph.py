@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from opsmith.backends.graph.bolt import BoltGraph
+from opsmith.backends.graph.bolt import BATCH, BoltGraph
 from opsmith.backends.graph.embedded import EmbeddedGraph
 from opsmith.errors import AskError, BadInput, HouseError, Unreachable
-from opsmith.seams.graph import CypherGraph, Graph
+from opsmith.nouns.graph import Node, Subgraph
+from opsmith.seams.graph import Around, CypherGraph, Graph
 from opsmith.testing import graph as promises
 from promises.real_bolt import PASSWORD, bolt_server, free_ports
 
@@ -119,6 +120,28 @@ async def test_a_graph_by_url_keeps_its_promise(
     check: Callable[[CypherGraph], Awaitable[None]], bolt: CypherGraph
 ) -> None:
     await check(bolt)
+
+
+@pytest.mark.needs_bolt
+async def test_a_large_part_that_was_broken_off_is_completed_when_written_again(
+    server: str, bolt: CypherGraph
+) -> None:
+    few = promises.incident()
+    many = [Node(id=f"metric:{n}", name="m", seen=promises.NOW) for n in range(2 * BATCH)]
+    part = Subgraph(nodes=(*many, *few.nodes), links=few.links)
+    dying = BoltGraph(server, password=PASSWORD)
+    write = asyncio.create_task(dying.write(part))
+    while await bolt.count() == (0, 0):
+        assert not write.done()
+    write.cancel()
+    await asyncio.wait([write])
+    await dying.aclose()
+
+    await bolt.write(part)
+
+    assert await bolt.count() == (len(part.nodes), len(part.links))
+    found = await bolt.read(Around(start="incident:i1", hops=9))
+    assert promises.keys(found) == promises.keys(part)
 
 
 @pytest.mark.needs_bolt

@@ -38,6 +38,8 @@ class Graph(Protocol):
     async def write(self, part: Subgraph) -> None:
         """Add nodes and links, or put them in the place of older ones, all or none.
 
+        A part of more than some thousands may be written in pieces, nodes first; when that is
+        broken off the pieces stay, and writing the part again completes it.
         Both ends of a link are in `part` or in the graph already; a link without is left out.
         An incident in `part` contains afterwards what `part` says, and nothing else.
         """

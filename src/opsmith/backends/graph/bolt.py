@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from opsmith.backends.graph.merges import groups, merges, names
-from opsmith.backends.graph.rows import link_of, node_of, plain
+from opsmith.backends.graph.rows import Row, plain
 from opsmith.backends.graph.statements import only_reads, said
-from opsmith.errors import AskError, BadAnswer, BadInput, MissingExtra, Unreachable
-from opsmith.nouns.graph import Link, LinkKind, Node, NodeKind, Subgraph, Table, kind_of, timestamp
+from opsmith.errors import AskError, BadInput, MissingExtra, Unreachable
+from opsmith.nouns.graph import LinkKind, NodeKind, Subgraph, Table, timestamp
 from opsmith.seams.graph import Around
 
 try:
@@ -22,14 +21,18 @@ try:
     from neo4j import exceptions
     from neo4j.graph import Node as BoltNode
     from neo4j.graph import Relationship
+
+    from opsmith.backends.graph.bolt_read import around, everything
+    from opsmith.backends.graph.bolt_rows import number, run
 except ImportError as error:
     raise MissingExtra(
         "A graph by URL needs the driver of Neo4j.", hint="pip install 'opsmith[neo4j]'"
     ) from error
 
 SCHEMES = ("bolt", "bolt+s", "bolt+ssc", "neo4j", "neo4j+s", "neo4j+ssc")
-# Rows in one UNWIND: Neo4j's own advice for batches is ten to fifty thousand small rows.
-BATCH = 10_000
+# Rows in one statement, and in one transaction of a part that has more: some megabytes to send,
+# and seconds in which a server keeps what it would take back. An incident has some hundreds.
+BATCH = 5_000
 # How long a server may take to answer at all, and how long retries go on.
 CONNECT_S = 10.0
 RETRY_S = 30.0
@@ -77,23 +80,40 @@ class BoltGraph:
         await self._driver.close()
 
     async def write(self, part: Subgraph) -> None:
-        """Add or renew nodes and links in one transaction, tried again when it may help."""
+        """Add or renew nodes and links, each transaction tried again when it may help.
+
+        A part of up to `BATCH` rows is one transaction. A larger one is several, nodes first;
+        when it is broken off, writing it again completes it.
+        """
         incidents = [node.id for node in part.nodes if node.kind is NodeKind.INCIDENT]
+        await self._constrain()
+        steps = merges(part, batch=BATCH)
+        if len(part.nodes) + len(part.links) <= BATCH:
+            await self._merge(steps, emptied=incidents)
+            return
+        await self._merge((), emptied=incidents)
+        for step in steps:
+            await self._merge((step,), emptied=())
+
+    async def _merge(
+        self, steps: Iterable[tuple[str, list[Row]]], *, emptied: Sequence[str]
+    ) -> None:
+        """Run `steps` in one transaction after the incidents to be written anew are `emptied`."""
+        held = list(steps)
 
         async def work(tx: neo4j.AsyncManagedTransaction) -> None:
-            if incidents:
-                await _run(tx, said("empty_incidents"), {"ids": incidents})
-            for statement, rows in merges(part, batch=BATCH):
-                await _run(tx, statement, {"rows": rows})
+            if emptied:
+                await run(tx, said("empty_incidents"), {"ids": list(emptied)})
+            for statement, rows in held:
+                await run(tx, statement, {"rows": rows})
 
-        await self._constrain()
         await self._do(work, writes=True, within_s=WRITE_S)
 
     async def read(self, wanted: Around) -> Subgraph:
         """The nodes around one, or everything."""
 
         async def work(tx: neo4j.AsyncManagedTransaction) -> Subgraph:
-            return await (_around if wanted.start else _everything)(tx, wanted)
+            return await (around if wanted.start else everything)(tx, wanted)
 
         return await self._do(work, writes=False, within_s=READ_S)
 
@@ -103,11 +123,11 @@ class BoltGraph:
 
         async def work(tx: neo4j.AsyncManagedTransaction) -> int:
             for group in groups():
-                await _run(tx, said("forget_links", **names(group)), given)
+                await run(tx, said("forget_links", **names(group)), given)
             gone = 0
             for kind in NodeKind:
-                gone += await _number(tx, said("count_old", LABEL=str(kind)), given)
-                await _run(tx, said("forget_nodes", LABEL=str(kind)), given)
+                gone += await number(tx, said("count_old", LABEL=str(kind)), given)
+                await run(tx, said("forget_nodes", LABEL=str(kind)), given)
             return gone
 
         return await self._do(work, writes=True, within_s=WRITE_S)
@@ -116,8 +136,8 @@ class BoltGraph:
         """Nodes and links."""
 
         async def work(tx: neo4j.AsyncManagedTransaction) -> tuple[int, int]:
-            nodes = [await _number(tx, said("count_nodes", LABEL=str(kind))) for kind in NodeKind]
-            links = [await _number(tx, said("count_links", TYPE=str(kind))) for kind in LinkKind]
+            nodes = [await number(tx, said("count_nodes", LABEL=str(kind))) for kind in NodeKind]
+            links = [await number(tx, said("count_links", TYPE=str(kind))) for kind in LinkKind]
             return sum(nodes), sum(links)
 
         return await self._do(work, writes=False, within_s=READ_S)
@@ -153,7 +173,7 @@ class BoltGraph:
                 async def work(
                     tx: neo4j.AsyncManagedTransaction, statement: str = statement
                 ) -> None:
-                    await _run(tx, statement, {})
+                    await run(tx, statement, {})
 
                 await self._do(work, writes=True, within_s=WRITE_S)
             self._has_constraints = True
@@ -172,84 +192,6 @@ class BoltGraph:
             return await (session.execute_write if writes else session.execute_read)(timed)
 
 
-async def _around(tx: neo4j.AsyncManagedTransaction, wanted: Around) -> Subgraph:
-    start = await _take(tx, wanted.start)
-    if start is None:
-        return Subgraph()
-    nodes, links, edge = {start.id: start}, dict[tuple[LinkKind, str, str], Link](), [start.id]
-    cut = False
-    for _ in range(wanted.hops):
-        if edge and len(nodes) > wanted.enough:
-            cut = True
-            break
-        rim: list[str] = []
-        for link, ends in await _step(tx, edge):
-            fresh = {name: node for name, node in ends.items() if name not in nodes}
-            if len(nodes) + len(fresh) > wanted.most:
-                cut = True
-                continue
-            links[link.key] = link
-            nodes.update(fresh)
-            rim += [name for name, node in fresh.items() if node.kind is not NodeKind.INCIDENT]
-        edge = rim
-    return Subgraph(nodes=tuple(nodes.values()), links=tuple(links.values()), cut=cut)
-
-
-async def _step(
-    tx: neo4j.AsyncManagedTransaction, ids: Sequence[str]
-) -> list[tuple[Link, dict[str, Node]]]:
-    """The links of some nodes, each with its ends that are not among them."""
-    by_kind: defaultdict[NodeKind, list[str]] = defaultdict(list)
-    for name in ids:
-        by_kind[kind_of(name)].append(name)
-    found: list[tuple[Link, dict[str, Node]]] = []
-    for kind, members in sorted(by_kind.items()):
-        for row in await _rows(tx, said("step", LABEL=str(kind)), {"ids": members}):
-            here, relation, other = row
-            there = node_of(dict(_bolt_node(other)))
-            found.append((_link(relation, str(here), there.id), {there.id: there}))
-    return sorted(found, key=lambda pair: (pair[0].source, pair[0].target, pair[0].kind))
-
-
-async def _everything(tx: neo4j.AsyncManagedTransaction, wanted: Around) -> Subgraph:
-    nodes: dict[str, Node] = {}
-    for kind in NodeKind:
-        most = wanted.most + 1 - len(nodes)
-        if most <= 0:
-            break
-        statement = said("all_nodes", LABEL=str(kind), PROPERTIES="n")
-        for (told,) in await _rows(tx, statement, {"most": most}):
-            node = node_of(dict(_bolt_node(told)))
-            nodes[node.id] = node
-    cut = len(nodes) > wanted.most
-    kept = dict(list(nodes.items())[: wanted.most])
-    links = []
-    for group in groups():
-        statement = said("all_links", **names(group), PROPERTIES="e")
-        for here, there, relation in await _rows(tx, statement, {}):
-            if here in kept and there in kept:
-                links.append(_link(relation, str(here), str(there)))
-    return Subgraph(nodes=tuple(kept.values()), links=tuple(links), cut=cut)
-
-
-async def _take(tx: neo4j.AsyncManagedTransaction, name: str) -> Node | None:
-    statement = said("take_nodes", LABEL=str(kind_of(name)), PROPERTIES="n")
-    rows = await _rows(tx, statement, {"ids": [name]})
-    return node_of(dict(_bolt_node(rows[0][0]))) if rows else None
-
-
-def _link(relation: object, here: str, there: str) -> Link:
-    if not isinstance(relation, Relationship):
-        raise BadAnswer("The graph answered something else than a link.")
-    return link_of(relation.type, here, there, dict(relation.items()))
-
-
-def _bolt_node(value: object) -> BoltNode:
-    if not isinstance(value, BoltNode):
-        raise BadAnswer("The graph answered something else than a node.")
-    return value
-
-
 def _plain(value: object) -> object:
     if isinstance(value, BoltNode):
         return plain({"_LABEL": next(iter(value.labels), ""), **dict(value.items())})
@@ -258,25 +200,6 @@ def _plain(value: object) -> object:
     if isinstance(value, list):
         return [_plain(one) for one in value]
     return plain(value)
-
-
-async def _run(
-    tx: neo4j.AsyncManagedTransaction, statement: str, given: Mapping[str, object]
-) -> None:
-    await (await tx.run(statement, dict(given))).consume()
-
-
-async def _rows(
-    tx: neo4j.AsyncManagedTransaction, statement: str, given: Mapping[str, object]
-) -> list[list[object]]:
-    result = await tx.run(statement, dict(given))
-    return [record.values() async for record in result]
-
-
-async def _number(
-    tx: neo4j.AsyncManagedTransaction, statement: str, given: Mapping[str, object] | None = None
-) -> int:
-    return int(str((await _rows(tx, statement, given or {}))[0][0]))
 
 
 def _shown(url: str) -> str:

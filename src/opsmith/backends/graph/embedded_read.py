@@ -10,7 +10,7 @@ import ladybug
 from opsmith.backends.graph.embedded_rows import ask, number, rows
 from opsmith.backends.graph.merges import groups, names
 from opsmith.backends.graph.rows import link_of, node_of, plain
-from opsmith.backends.graph.schema import link_columns, node_columns, walked_columns
+from opsmith.backends.graph.schema import link_columns, listed, node_columns, walked_columns
 from opsmith.backends.graph.statements import said
 from opsmith.errors import BadInput
 from opsmith.nouns.graph import Link, LinkKind, Node, NodeKind, Subgraph, Table, kind_of
@@ -51,7 +51,7 @@ def _hop(connection: ladybug.Connection, start: str, steps: int) -> list[Link]:
         STEPS=way,
         PASSED=f"WHERE {passed}" if passed else "",
         LAST=f"n{steps}",
-        PROPERTIES=", ".join(f"e.{name}" for name in columns),
+        PROPERTIES=listed("e", columns),
     )
     walked = {tuple(map(str, row[:3])): row for row in rows(connection, statement, {"id": start})}
     return [
@@ -66,7 +66,7 @@ def _take(connection: ladybug.Connection, ids: Sequence[str]) -> tuple[Node, ...
         by_kind[kind_of(name)].append(name)
     found: dict[str, Node] = {}
     for kind, members in by_kind.items():
-        statement = said("take_nodes", LABEL=str(kind), PROPERTIES=_listed("n", kind))
+        statement = said("take_nodes", LABEL=str(kind), PROPERTIES=listed("n", node_columns(kind)))
         for row in rows(connection, statement, {"ids": members}):
             node = node_of(dict(zip(node_columns(kind), row, strict=True)))
             found[node.id] = node
@@ -77,7 +77,7 @@ def everything(connection: ladybug.Connection, wanted: Around) -> Subgraph:
     """All nodes up to the limit, and the links between them."""
     nodes: list[Node] = []
     for kind in NodeKind:
-        statement = said("all_nodes", LABEL=str(kind), PROPERTIES=_listed("n", kind))
+        statement = said("all_nodes", LABEL=str(kind), PROPERTIES=listed("n", node_columns(kind)))
         most = wanted.most + 1 - len(nodes)
         found = rows(connection, statement, {"most": most}) if most > 0 else []
         nodes += [node_of(dict(zip(node_columns(kind), row, strict=True))) for row in found]
@@ -87,7 +87,7 @@ def everything(connection: ladybug.Connection, wanted: Around) -> Subgraph:
     links: list[Link] = []
     for group in groups():
         columns = link_columns(group[0])
-        properties = ", ".join(f"e.{name}" for name in columns)
+        properties = listed("e", columns)
         for here, there, *values in rows(
             connection, said("all_links", **names(group), PROPERTIES=properties)
         ):
@@ -124,7 +124,3 @@ def _refused(error: RuntimeError) -> Exception:
     if "Buffer manager" in what:
         return BadInput("The query needs more memory than it may have.", hint="Ask for less.")
     return BadInput(f"The graph did not understand the query: {what[:300]}")
-
-
-def _listed(variable: str, kind: NodeKind) -> str:
-    return ", ".join(f"{variable}.{name}" for name in node_columns(kind))

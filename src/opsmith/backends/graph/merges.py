@@ -51,7 +51,7 @@ def node_merges(
     """Statements that add or renew nodes of one kind, with their rows."""
     for rows in _batches(map(node_row, nodes), batch):
         columns = assignments("n", node_columns(kind), rows)
-        yield said("merge_nodes", LABEL=str(kind), ASSIGNMENTS=columns), rows
+        yield said("merge_nodes", LABEL=str(kind), ASSIGNMENTS=columns), _sent(rows)
 
 
 def link_merges(
@@ -60,7 +60,7 @@ def link_merges(
     """Statements that add or renew links of one group, with their rows."""
     for rows in _batches(map(link_row, links), batch):
         columns = assignments("e", link_columns(group[0]), rows)
-        yield said("merge_links", **names(group), ASSIGNMENTS=columns), rows
+        yield said("merge_links", **names(group), ASSIGNMENTS=columns), _sent(rows)
 
 
 def merges(part: Subgraph, *, batch: int) -> Iterator[tuple[str, list[Row]]]:
@@ -68,6 +68,12 @@ def merges(part: Subgraph, *, batch: int) -> Iterator[tuple[str, list[Row]]]:
     nodes = (node_merges(k, n.values(), batch=batch) for k, n in nodes_by_kind(part).items())
     links = (link_merges(g, k.values(), batch=batch) for g, k in links_by_group(part).items())
     return chain(chain.from_iterable(nodes), chain.from_iterable(links))
+
+
+def _sent(rows: list[Row]) -> list[Row]:
+    """The rows without what none of them has, which no statement asks them for."""
+    told = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    return rows if len(told) == len(rows[0]) else [{n: row[n] for n in told} for row in rows]
 
 
 def _batches(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:

@@ -38,8 +38,16 @@ UNWIND $ids AS i MATCH (n:LABEL) WHERE n.id = i RETURN PROPERTIES
 MATCH (n0:LABEL {id: $id})STEPS-[e]-(c) PASSED RETURN LAST.id, c.id, label(e), PROPERTIES
 
 // name: step
-// Neo4j only: the links of some nodes of a kind and what is at their other ends.
-UNWIND $ids AS i MATCH (a:LABEL {id: i})-[e]-(b) RETURN a.id, e, b
+// Neo4j only, as one record of lists: the nodes of a kind, what is at the other ends of their
+// links, the kinds of these, and whether they lead there.
+UNWIND $ids AS i MATCH (a:LABEL {id: i})-[e]-(b) WHERE b.id IS NOT NULL
+RETURN collect(i), collect(b.id), collect(type(e)), collect(coalesce(e.source, i) = i)
+
+// name: take_links
+// Neo4j only, as one list: the links of nodes of a kind with some others. rows: id and others.
+// PROPERTIES: `e.seen, e.weight, …`.
+UNWIND $rows AS r MATCH (a:LABEL {id: r.id})-[e]-(b) WHERE b.id IN r.others
+RETURN collect([a.id, b.id, type(e), PROPERTIES])
 
 // name: all_nodes
 // Every node of a kind.

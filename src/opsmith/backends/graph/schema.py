@@ -57,3 +57,8 @@ def walked_columns() -> tuple[str, ...]:
     """The properties that any kind of link may have."""
     parts = dict.fromkeys(name for names in PARTS.values() for name in names)
     return (*LINK_TEXTS, *LINK_NUMBERS, *parts)
+
+
+def listed(variable: str, columns: Sequence[str]) -> str:
+    """`n.id, n.name, …` for a statement that returns them."""
+    return ", ".join(f"{variable}.{name}" for name in columns)
