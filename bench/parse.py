@@ -211,15 +211,15 @@ def predicted(reader: SentenceReader, row: dict) -> dict:
     for turn in row.get("context", []):
         heard = turn["role"] == "assistant"
         state = state.heard(turn["text"]) if heard else reader.read(turn["text"], state)[1]
-    start = time.perf_counter()
+    start, used = time.perf_counter(), time.thread_time()
     reading: Reading = reader.read(row["text"], state)[0]
-    latency = 1e3 * (time.perf_counter() - start)
+    latency, used = 1e3 * (time.perf_counter() - start), 1e3 * (time.thread_time() - used)
     found = as_json(reading)
     if found["outcome"] == "refuse":
         kind = "unsafe" if found["kind"] == "unsafe" else "out_of_scope"
         found["tasks"] = [{"intent": kind, "slots": {}, "depends_on": []}]
         found["risk"] = "destructive" if kind == "unsafe" else "read"
-    return {"id": row.get("id"), **found, "latency_ms": latency}
+    return {"id": row.get("id"), **found, "latency_ms": latency, "processor_ms": used}
 
 
 def figures(rows: list[dict], predictions: list[dict]) -> dict[str, float | int | str]:
@@ -252,6 +252,7 @@ def figures(rows: list[dict], predictions: list[dict]) -> dict[str, float | int 
     times = sorted(one["latency_ms"] for one in predictions)
     found["latency mean ms"] = sum(times) / len(times)
     found["latency p95 ms"] = times[min(len(times) - 1, int(0.95 * len(times)))]
+    found["processor mean ms"] = sum(one["processor_ms"] for one in predictions) / len(times)
     return found
 
 

@@ -4,13 +4,16 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import ThreadpoolController
 
 from opsmith.backends.intent import adapter as stored
+from opsmith.backends.intent import encoder
 from opsmith.backends.intent.adapter import Adapter, load
 from opsmith.backends.intent.serving import ServedIntents, Swap
 from opsmith.backends.intent.shelf import Shelf
@@ -195,6 +198,40 @@ def test_no_request_fails_and_none_is_mixed_while_adapters_are_swapped(
         thread.join()
 
     assert faults == []
+
+
+def test_vectors_are_the_same_alone_together_at_once_and_remembered() -> None:
+    texts = [lesson.text for lesson in LESSONS]
+    together = encoder.encode(texts)
+    alone = np.vstack([encoder.encode([text]) for text in texts])
+    with ThreadPoolExecutor(4) as pool:
+        at_once = np.vstack(list(pool.map(lambda text: encoder.recalled([text]), texts)))
+
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(at_once, alone)
+    np.testing.assert_array_equal(encoder.recalled(texts), alone)
+
+
+def test_a_text_that_was_asked_before_is_not_encoded_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = ServedIntents(shelf, ())
+    first = model.opinions(["the oven of the bakery is cold"])
+    monkeypatch.setattr(encoder, "encode", lambda texts: pytest.fail(f"encoded again: {texts}"))
+
+    assert model.opinions(["the oven of the bakery is cold"]) == first
+
+
+def test_whoever_asks_keeps_the_threads_that_it_had() -> None:
+    encoder.encode(["load the engine"])
+    openmp = ThreadpoolController().select(user_api="openmp")
+    with openmp.limit(limits=2):
+        before = [one.num_threads for one in openmp.lib_controllers]
+        encoder.encode(["restart cart"])
+        after = [one.num_threads for one in openmp.lib_controllers]
+
+    assert before == after
+    assert set(before) == {2}
 
 
 def test_the_shipped_adapter_is_whole_and_reads_its_canary_set() -> None:

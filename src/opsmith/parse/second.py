@@ -69,7 +69,8 @@ def second_opinion(
 ) -> SecondOpinion | None:
     """Ask the model about a sentence in which rules found nothing, or only a noun; else None.
 
-    Where the sentence names nothing at all, it is also asked whether this is work on a system.
+    Where rules found everyday words in a sentence that names nothing, it is also asked whether
+    this is work on a system.
 
     named: the sentence names something that opsmith operates. Quotations and commands are not
     shown to the model: they are data.
@@ -78,13 +79,15 @@ def second_opinion(
     undecided = not found or (
         weak is not None and weak.points <= _WEAK and weak.intent not in CHANGES
     )
-    text = kinds_shown(tagger) if undecided or not named else ""
+    # Where rules decide, only "this is no work on a system" can change what they say.
+    everyday = bool(found) and all(step.guess.intent in _EVERYDAY for step in found)
+    doubted = everyday and not named
+    text = kinds_shown(tagger) if undecided or doubted else ""
     (opinion,) = model.opinions([text]) if text else (None,)
     if opinion is None or opinion.intent is None:
         return None
     if opinion.intent == OUT_OF_SCOPE:
-        everyday = found and all(step.guess.intent in _EVERYDAY for step in found)
-        elsewhere = everyday and not named and opinion.probability >= _SURER
+        elsewhere = doubted and opinion.probability >= _SURER
         return SecondOpinion(elsewhere=True, decision=_decision(opinion)) if elsewhere else None
     if not undecided or opinion.intent not in known:
         return None

@@ -59,6 +59,21 @@ def test_a_model_is_not_asked_where_a_verb_decides(reader: SentenceReader) -> No
     assert with_model.model.asked == []
 
 
+def test_a_model_is_asked_about_a_text_without_names_only_where_it_can_change_something(
+    reader: SentenceReader,
+) -> None:
+    model = ScriptedIntents({})
+    both = SentenceReader(reader.catalogue, reader.schemas, intents=model)
+
+    reading, _ = both.read("diagnose the incident and find its root cause")
+    decided = list(model.asked)
+    both.read("show me a picture of a cat")
+
+    assert isinstance(reading, Understood | Clarify)
+    assert decided == []
+    assert model.asked == ["show me a picture of a cat"]
+
+
 def test_a_noun_gives_way_only_to_a_sure_model(reader: SentenceReader) -> None:
     text = "there it is, the memory of cart"
     intents = [

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.backends.intent.adapter import Adapter, load
-from opsmith.backends.intent.encoder import ENCODER_ID, WIDTH, encode
+from opsmith.backends.intent.encoder import ENCODER_ID, WIDTH, encode, recalled
 from opsmith.backends.intent.shelf import SHIPPED, Shelf
 from opsmith.backends.intent.train import Lesson
 from opsmith.errors import BadInput, HouseError, NotFound
@@ -57,7 +57,7 @@ class ServedIntents:
         serving = self._serving or self._start()
         if not texts:
             return ()
-        chances = probabilities(encode(texts), serving.adapter.fitted)
+        chances = probabilities(recalled(texts), serving.adapter.fitted)
         return tuple(_opinion(row, serving.adapter) for row in chances)
 
     def fault_of(self, name: str) -> str:
