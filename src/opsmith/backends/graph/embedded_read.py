@@ -20,6 +20,7 @@ from opsmith.seams.graph import Around
 def around(connection: ladybug.Connection, wanted: Around) -> Subgraph:
     """The nodes around one, nearest first; a statement a hop, so that a far one is not begun."""
     links: dict[tuple[LinkKind, str, str], Link] = {}
+    columns = walked_columns()
     near: dict[str, None] = {wanted.start: None}
     cut = False
     for steps in range(wanted.hops):
@@ -27,12 +28,15 @@ def around(connection: ladybug.Connection, wanted: Around) -> Subgraph:
         if before > wanted.enough:
             cut = True
             break
-        for link in _hop(connection, wanted.start, steps):
-            fresh = [end for end in (link.source, link.target) if end not in near]
+        walked = _hop(connection, wanted.start, steps)
+        for here, there, kind in sorted(walked):
+            fresh = [end for end in (here, there) if end not in near]
             if len(near) + len(fresh) > wanted.most:
                 cut = True
                 continue
             near.update(dict.fromkeys(fresh))
+            told = dict(zip(columns, walked[here, there, kind], strict=True))
+            link = link_of(kind, here, there, told)
             links[link.key] = link
         if len(near) == before:
             break
@@ -40,10 +44,11 @@ def around(connection: ladybug.Connection, wanted: Around) -> Subgraph:
     return Subgraph(nodes=nodes, links=tuple(links.values()), cut=cut)
 
 
-def _hop(connection: ladybug.Connection, start: str, steps: int) -> list[Link]:
-    """The links of the nodes `steps` away from `start`, in one order."""
+def _hop(
+    connection: ladybug.Connection, start: str, steps: int
+) -> dict[tuple[str, str, str], list[object]]:
+    """The links of the nodes `steps` away from `start`, by ends and kind, with their values."""
     way = "".join(f"-[]-(n{step})" for step in range(1, steps + 1))
-    columns = walked_columns()
     passed = " AND ".join(f"label(n{step}) <> 'Incident'" for step in range(1, steps + 1))
     statement = said(
         "hop",
@@ -51,13 +56,12 @@ def _hop(connection: ladybug.Connection, start: str, steps: int) -> list[Link]:
         STEPS=way,
         PASSED=f"WHERE {passed}" if passed else "",
         LAST=f"n{steps}",
-        PROPERTIES=listed("e", columns),
+        PROPERTIES=listed("e", walked_columns()),
     )
-    walked = {tuple(map(str, row[:3])): row for row in rows(connection, statement, {"id": start})}
-    return [
-        link_of(kind, here, there, dict(zip(columns, walked[here, there, kind][3:], strict=True)))
-        for here, there, kind in sorted(walked)
-    ]
+    return {
+        (str(here), str(there), str(kind)): values
+        for here, there, kind, *values in rows(connection, statement, {"id": start})
+    }
 
 
 def _take(connection: ladybug.Connection, ids: Sequence[str]) -> tuple[Node, ...]:
