@@ -214,13 +214,15 @@ def test_without_a_model_it_says_how_to_choose_one(tmp_path: Path) -> None:
 
 
 def test_an_answer_is_told_again_by_the_model_when_asked(house: House) -> None:
-    house.model.words = ("cart is", " not known.")
+    house.model.words = ("Nothing can be asked until", " OPSMITH_PROMETHEUS_URL is set.")
     asked = {"question": "p99 of cart", "narrate": True}
 
     told = house.client.post("/v1/ask", json=asked).json()
     plain = house.client.post("/v1/ask", json={"question": "p99 of cart"}).json()
 
-    assert told["answers"][0]["narration"] == "cart is not known."
+    assert told["answers"][0]["narration"] == (
+        "Nothing can be asked until OPSMITH_PROMETHEUS_URL is set."
+    )
     assert plain["answers"][0]["narration"] is None
     assert len(house.model.asked) == 1
 
