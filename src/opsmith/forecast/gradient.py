@@ -16,7 +16,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from opsmith.forecast.kalman import forward, observe, shrink
+from opsmith.forecast.kalman import forward, onward
 from opsmith.numerics.compiled import kernel
 
 Slopes = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], float]
@@ -37,18 +37,10 @@ def slopes(
     noise variance. Memory: n J^2 doubles.
     """
     n, states = y.size, prior.shape[0]
-    predicted, covs = np.empty((n, states)), np.empty((n, states, states))
-    gains, errors, variances = np.zeros((n, states)), np.zeros(n), np.ones(n)
-    mean, cov = np.zeros(states), prior.copy()
+    (predicted, covs), (gains, errors, variances) = onward(y, transition, diffusion, noise, prior)
     likelihood = 0.0
     for t in range(n):
-        forward(mean, cov, transition, diffusion)
-        predicted[t], covs[t] = mean, cov
         if not np.isnan(y[t]):
-            centre, variances[t] = observe(mean, cov, gains[t], noise)
-            errors[t] = y[t] - centre
-            mean += gains[t] * errors[t]
-            shrink(cov, gains[t], variances[t])
             likelihood -= 0.5 * np.log(2.0 * np.pi * variances[t])
             likelihood -= 0.5 * errors[t] * errors[t] / variances[t]
     back = np.ascontiguousarray(transition.transpose((0, 2, 1)))

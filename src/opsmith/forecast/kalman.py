@@ -157,6 +157,38 @@ def ahead(
     return means, variances
 
 
+Predictions = tuple[NDArray[np.float64], NDArray[np.float64]]
+Updates = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]
+
+
+@kernel
+def onward(
+    y: NDArray[np.float64],
+    transition: NDArray[np.float64],
+    diffusion: NDArray[np.float64],
+    noise: float,
+    prior: NDArray[np.float64],
+) -> tuple[Predictions, Updates]:
+    """The filter's way through y (n,), kept for a way back.
+
+    Predicted means (n, J) and covariances (n, J, J); gains (n, J), errors and variances (n,),
+    which are 0, 0 and 1 in gaps.
+    """
+    n, states = y.size, prior.shape[0]
+    predicted, covs = np.empty((n, states)), np.empty((n, states, states))
+    gains, errors, variances = np.zeros((n, states)), np.zeros(n), np.ones(n)
+    mean, cov = np.zeros(states), prior.copy()
+    for t in range(n):
+        forward(mean, cov, transition, diffusion)
+        predicted[t], covs[t] = mean, cov
+        if not np.isnan(y[t]):
+            centre, variances[t] = observe(mean, cov, gains[t], noise)
+            errors[t] = y[t] - centre
+            mean += gains[t] * errors[t]
+            shrink(cov, gains[t], variances[t])
+    return (predicted, covs), (gains, errors, variances)
+
+
 @kernel
 def smooth(
     y: NDArray[np.float64],
@@ -171,27 +203,16 @@ def smooth(
     The backward pass runs on the predictions alone and inverts nothing (Durbin & Koopman 2012,
     equations 4.38 to 4.43). Memory: n J^2 doubles.
     """
-    n, states = y.size, prior.shape[0]
-    predicted, covs = np.empty((n, states)), np.empty((n, states, states))
-    gains, errors, variances = np.zeros((n, states)), np.zeros(n), np.ones(n)
-    mean, cov = np.zeros(states), prior.copy()
-    for t in range(n):
-        forward(mean, cov, transition, diffusion)
-        predicted[t], covs[t] = mean, cov
-        if not np.isnan(y[t]):
-            centre, variances[t] = observe(mean, cov, gains[t], noise)
-            errors[t] = y[t] - centre
-            mean += gains[t] * errors[t]
-            shrink(cov, gains[t], variances[t])
-    return backward(y, transition, (predicted, covs), (gains, errors, variances))
+    predictions, updates = onward(y, transition, diffusion, noise, prior)
+    return backward(y, transition, predictions, updates)
 
 
 @kernel
 def backward(
     y: NDArray[np.float64],
     transition: NDArray[np.float64],
-    predictions: tuple[NDArray[np.float64], NDArray[np.float64]],
-    updates: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]],
+    predictions: Predictions,
+    updates: Updates,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The smoother's way back, from the last sample to the first.
 
