@@ -251,6 +251,7 @@ def to_logs(paths: tuple[Path, ...], place: dict[str, int]) -> Logs:
         template=template,
         severity=np.array([line[4] for line in lines], dtype=np.int8),
         span=np.array([place.get(line[2], -1) for line in lines], dtype=np.int64),
+        weight=np.ones(len(lines)),
     )
 
 

@@ -57,11 +57,13 @@ def record(
     }
 
 
-def logs(service: str, *records: dict[str, object], scope: str = "") -> dict[str, object]:
+def logs(
+    service: str, *records: dict[str, object], scope: str = "", **resource: object
+) -> dict[str, object]:
     return {
         "resourceLogs": [
             {
-                "resource": {"attributes": attributes(service__name=service)},
+                "resource": {"attributes": attributes(service__name=service, **resource)},
                 "scopeLogs": [{"scope": {"name": scope}, "logRecords": list(records)}],
             }
         ]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from opsmith.ingest import otlp, templates
+from opsmith.ingest import otlp, sampling, templates
 from opsmith.ingest.json_door import fields, items, text
 from opsmith.ingest.losses import Losses
 from opsmith.ingest.naming import Naming
@@ -57,10 +57,22 @@ def read(
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """Level with place or logger. placed: the code that wrote the line is known."""
+    """Level with place or logger. placed: the code that wrote the line is known.
+
+    weight: how many lines this one stands for, as its attributes say; None when they do not.
+    """
 
     text: str
     placed: bool
+    weight: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Owner:
+    """Who sent, and how many lines each one of theirs stands for unless it says so itself."""
+
+    entity: Entity
+    weight: float
 
 
 class _Columns:
@@ -74,13 +86,14 @@ class _Columns:
         self._miner = templates.TemplateMiner()
         # By severity, scope and attributes: most lines of a statement share all three.
         self._heads: dict[bytes, _Head] = {}
-        self._owners: dict[bytes, Entity | None] = {}
+        self._owners: dict[bytes, _Owner | None] = {}
         self._entities: dict[Entity, int] = {}
         self._at_ns = array("q")
         self._entity = array("i")
         self._template = array("i")
         self._severity = array("b")
         self._span = array("q")
+        self._weight = array("d")
 
     def take(self, request: Mapping[str, object]) -> bool:
         """Take the records of one export request; False when it is none."""
@@ -95,17 +108,18 @@ class _Columns:
                     self._take_record(fields(record), name, owner)
         return True
 
-    def _owner_of(self, attributes: object) -> Entity | None:
+    def _owner_of(self, attributes: object) -> _Owner | None:
         key = otlp.digest(attributes)
         if key is not None and key in self._owners:
             return self._owners[key]
-        found = otlp.owner(otlp.attributes(attributes), self._naming)
-        owner = found[0] if found else None
+        told = otlp.attributes(attributes)
+        found = otlp.owner(told, self._naming)
+        owner = _Owner(found[0], sampling.weight({}, told, "")) if found else None
         if key is not None and len(self._owners) < _MOST_HEADS:
             self._owners[key] = owner
         return owner
 
-    def _take_record(self, record: Mapping[str, object], scope: str, owner: Entity | None) -> None:
+    def _take_record(self, record: Mapping[str, object], scope: str, owner: _Owner | None) -> None:
         at = otlp.integer(record.get("timeUnixNano")) or otlp.integer(
             record.get("observedTimeUnixNano")
         )
@@ -116,13 +130,15 @@ class _Columns:
         else:
             severity = _severity(record)
             self._at_ns.append(at)
-            self._entity.append(self._entities.setdefault(owner, len(self._entities)))
+            head = self._head_of(record, scope, severity)
+            self._entity.append(self._entities.setdefault(owner.entity, len(self._entities)))
             self._severity.append(severity)
-            self._template.append(self._template_of(record, scope, severity))
+            self._template.append(self._template_of(record, head))
+            self._weight.append(owner.weight if head.weight is None else head.weight)
             ids = (text(record.get("traceId")), text(record.get("spanId")))
             self._span.append(self._rows.get(ids, -1))
 
-    def _template_of(self, record: Mapping[str, object], scope: str, severity: int) -> int:
+    def _head_of(self, record: Mapping[str, object], scope: str, severity: int) -> _Head:
         written = record.get("attributes")
         key = otlp.digest((severity, scope, written))
         head = self._heads.get(key) if key is not None else None
@@ -130,6 +146,9 @@ class _Columns:
             head = _head(otlp.attributes(written), scope, severity)
             if key is not None and len(self._heads) < _MOST_HEADS:
                 self._heads[key] = head
+        return head
+
+    def _template_of(self, record: Mapping[str, object], head: _Head) -> int:
         body = otlp.plain(record.get("body"), longest=_LONGEST_BODY)
         return (self._miner.placed if head.placed else self._miner.mined)(head.text, body)
 
@@ -146,14 +165,16 @@ class _Columns:
             template=np.array(self._template, dtype=np.int32),
             severity=np.array(self._severity, dtype=np.int8),
             span=np.array(self._span, dtype=np.int64),
+            weight=np.array(self._weight, dtype=np.float64),
         )
 
 
 def _head(attributes: Mapping[str, str], scope: str, severity: int) -> _Head:
     level = _LEVELS[(severity - 1) // 4] if severity else ""
-    if place := templates.code_place(attributes):
-        return _Head(f"{level} {place}".strip(), placed=True)
-    return _Head(f"{level} {templates.logger(attributes, scope)[:80]}".strip(), placed=False)
+    place = templates.code_place(attributes)
+    where = place or templates.logger(attributes, scope)[:80]
+    weight = sampling.told_weight(attributes)
+    return _Head(f"{level} {where}".strip(), placed=bool(place), weight=weight)
 
 
 def _severity(record: Mapping[str, object]) -> int:

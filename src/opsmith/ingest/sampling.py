@@ -1,4 +1,4 @@
-"""Sampling: how many spans a kept one stands for.
+"""Sampling: how many spans, or log records, a kept one stands for.
 
 Sources: OpenTelemetry "TraceState: Probability Sampling" (`ot=th:`, and the older `ot=p:`);
 Jaeger's `sampler.type` and `sampler.param`; Honeycomb's `SampleRate` (one in so many).
@@ -29,12 +29,15 @@ def weight(attributes: Mapping[str, str], resource: Mapping[str, str], trace_sta
     (4.0, 4.0)
     """
     for told in (attributes, resource):
-        if not NAMES.isdisjoint(told) and (found := _told(told)) is not None:
+        if (found := told_weight(told)) is not None:
             return found
     return (_from_state(trace_state) if "ot=" in trace_state else None) or 1.0
 
 
-def _told(told: Mapping[str, str]) -> float | None:
+def told_weight(told: Mapping[str, str]) -> float | None:
+    """What one set of attributes says; None when it says nothing, or nothing plausible."""
+    if NAMES.isdisjoint(told):
+        return None
     for key in PROBABILITY:
         if key in told:
             return _plausible(1.0, _number(told[key]))

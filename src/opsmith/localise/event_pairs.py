@@ -26,6 +26,10 @@ Mask = NDArray[np.bool_]
 
 # Event codes: marks first, then log templates, then starts of child spans.
 START, END, FAILED_END, FIRST_FREE = 0, 1, 2, 3
+# OpenTelemetry log data model: severity numbers 1 to 4 are one level, 5 to 8 the next.
+LEVEL = 4
+# Weights are inverses of rates; equal ones differ by no more than this.
+ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,8 +110,18 @@ def operation_of(traces: Traces) -> Rows:
 
 
 def inside(traces: Traces, logs: Logs) -> Mask:
-    """Which lines belong to a recorded span."""
-    return (logs.span >= 0) & (logs.span < len(traces.parent))
+    """Which lines belong to a recorded span and come of a stream that traces show whole.
+
+    Where lines of an entity and level were left out of traces that were kept, as a line that
+    stands for more than its trace does says, an absence of such lines tells nothing.
+    """
+    found: Mask = (logs.span >= 0) & (logs.span < len(traces.parent))
+    level = (logs.severity.astype(np.int64) - 1) // LEVEL
+    _, stream = np.unique(np.stack([logs.entity, level]), axis=1, return_inverse=True)
+    trace = traces.trace[logs.span[found]]
+    thinner = logs.weight[found] > (1.0 + ROUNDING) * traces.weight[trace]
+    partly = np.unique(stream.ravel()[found][thinner])
+    return found & ~np.isin(stream.ravel(), partly)
 
 
 def comparable(traces: Traces, logs: Logs) -> bool:

@@ -116,14 +116,18 @@ def component_node(entity: Entity, seen: datetime) -> Node:
 
 
 def loud_templates(logs: Logs, spans: Spans | None, seen: datetime) -> Iterator[Loud]:
-    """The templates of warnings and worse, the most frequent first, each with its first line."""
+    """The templates of warnings and worse, the most frequent first, each with its first line.
+
+    Sampled lines count as many as they stand for.
+    """
     loud = np.flatnonzero(logs.severity >= WARN)
-    pairs, firsts, counts = np.unique(
+    pairs, firsts, group = np.unique(
         np.stack([logs.entity[loud], logs.template[loud]]),
         axis=1,
         return_index=True,
-        return_counts=True,
+        return_inverse=True,
     )
+    counts = np.bincount(group.ravel(), weights=logs.weight[loud], minlength=len(firsts))
     for place in np.argsort(-counts, kind="stable")[:MOST_TEMPLATES].tolist():
         entity, number = int(pairs[0, place]), int(pairs[1, place])
         owner, template = logs.entities[entity], logs.templates[number]

@@ -168,9 +168,11 @@ def raises(scene: Scene, entity: Entity) -> bool:
     mine &= logs.span < len(traces.parent)
     trace = traces.trace[logs.span[mine]]
     error = logs.severity[mine] >= ERROR_SEVERITY
-    before, after = traces.fault_free[trace], traces.in_incident[trace]
-    share_before = float(np.sum(error & before)) / max(float(np.sum(before)), 1.0)
-    share_after = float(np.sum(error & after)) / max(float(np.sum(after)), 1.0)
+    share_before, share_after = (
+        float(np.sum(logs.weight[mine], where=error & when[trace]))
+        / max(float(np.sum(logs.weight[mine], where=when[trace])), 1.0)
+        for when in (traces.fault_free, traces.in_incident)
+    )
     return share_after > SURGE * share_before
 
 

@@ -125,6 +125,7 @@ class Logs:
     entity: (n,) int32 into `entities`; template: (n,) int32 into `templates`.
     at_s: (n,) float64 Unix seconds; severity: (n,) int8, OpenTelemetry severity number 0 to 24.
     span: (n,) int64 row in the recording's `Spans`, -1 when the line names none.
+    weight: (n,) float64, how many lines this one stands for (1 / sampling rate), above 0.
     examples: one untouched line a template, secrets removed, at most 400 characters.
     """
 
@@ -136,3 +137,4 @@ class Logs:
     template: NDArray[np.int32]
     severity: NDArray[np.int8]
     span: NDArray[np.int64]
+    weight: NDArray[np.float64]

@@ -38,6 +38,20 @@ def test_records_become_columns_and_join_their_spans(tmp_path: Path) -> None:
     assert found.severity.tolist() == [9, 9, 17]
 
 
+def test_a_line_stands_for_as_many_as_it_says_or_else_its_sender(tmp_path: Path) -> None:
+    def sampled(**told: object) -> dict[str, object]:
+        return record("stock is low", severity=13, attributes=attributes(**told))
+
+    found, _ = read(
+        tmp_path,
+        logs("cart", sampled(sampling__adjusted_count=10.0), sampled()),
+        logs("web", sampled(), sampled(sampling__probability=1.0), SampleRate=4),
+    )
+
+    assert found.weight.tolist() == [10.0, 1.0, 4.0, 1.0]
+    assert set(shown(found)) == {"WARN stock is low"}
+
+
 def test_like_texts_share_a_template_and_keep_one_example_without_secrets(tmp_path: Path) -> None:
     found, _ = read(
         tmp_path,

@@ -169,6 +169,7 @@ class Book:
             template=np.array([templates.index(one[1]) for one in self.lines], dtype=np.int32),
             severity=np.array([one[3] for one in self.lines], dtype=np.int8),
             span=np.array([one[4] for one in self.lines], dtype=np.int64),
+            weight=np.ones(len(self.lines)),
         )
 
 

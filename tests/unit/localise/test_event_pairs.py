@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from small_systems import (
     ALARM_S,
     CART,
+    END_S,
     FRONT,
     STOCK,
     Book,
@@ -83,10 +84,38 @@ def test_log_lines_of_one_period_alone_are_not_compared() -> None:
         template=logs.template[late],
         severity=logs.severity[late],
         span=logs.span[late],
+        weight=logs.weight[late],
     )
     scene = read_scene(recording(spans=book.spans(), logs=only_late))
 
     assert read_pairs(traces_of(scene), only_late).events.templates == 0
+
+
+def test_lines_that_were_left_out_of_traces_that_were_kept_are_no_events() -> None:
+    def sound(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+        early_return(book, at_s, ill=False)
+        if ill and at_s > (ALARM_S + END_S) / 2.0:
+            book.lines[-2:] = []
+
+    book = requests(sound)
+    logs = book.logs()
+    halved = replace(logs, weight=np.where(logs.at_s >= ALARM_S - 50.0, 2.0, 1.0))
+    whole, half = (
+        new_pairs(read_scene(recording(spans=book.spans(), logs=one))).strength.get(CART, 0.0)
+        for one in (logs, halved)
+    )
+
+    assert whole > 1.0
+    assert half == 0.0
+
+
+def test_lines_are_events_of_traces_that_stand_for_as_many() -> None:
+    book = requests(early_return)
+    spans = replace(book.spans(), weight=np.full(len(book.rows), 10.0))
+    logs = replace(book.logs(), weight=np.full(len(book.lines), 10.0))
+    scene = read_scene(recording(spans=spans, logs=logs))
+
+    assert read_pairs(traces_of(scene), logs).events.templates == len(logs.templates)
 
 
 def test_a_failed_end_is_another_end() -> None:
