@@ -228,6 +228,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=8, help="of each of those answers")
     parser.add_argument("--streams", type=int, nargs="*", default=[100, 400])
     parser.add_argument("--seconds", type=float, default=10.0, help="each stream's length")
+    parser.add_argument("--openai", action="store_true", help="ask the gateway as OpenAI's do")
     parser.add_argument("--backend", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.backend:
@@ -236,6 +237,8 @@ def main() -> None:
     back, front = free_port(), free_port()
     direct = Target("backend", back, "/v1/chat/completions", b"[DONE]")
     gateway = Target("gateway", front, "/v1/infer", b"event: done")
+    if chosen.openai:
+        gateway = Target("gateway", front, direct.path, direct.ends)
     with (
         tempfile.TemporaryDirectory() as folder,
         running(sys.executable, __file__, "--backend", str(back), port=back),
@@ -282,7 +285,7 @@ def measure_streams(targets: list[Target], streams: int, pid: int, seconds: floa
         lost = streams * int(seconds / PACE_S) - len(ways)
         cut = sum(not one.ended for one in heard)
         print(f"  {target.name:8} way of a token  {quantiles(ways)}   lost {lost}, cut {cut}")
-        if target.path == "/v1/infer":
+        if target.name == "gateway":
             print(f"  {spent:.1f} s of processor in {took:.1f} s")
 
 

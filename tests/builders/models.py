@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +18,19 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 OPENAI, OLLAMA = "/v1/chat/completions", "/api/chat"
+# Serves the model of the first argument until its input ends; says where.
+SERVER = """
+import sys
+from xllamacpp import CommonParams, Server
+chosen = CommonParams()
+chosen.model.path = sys.argv[1]
+chosen.n_ctx, chosen.n_parallel, chosen.port = 2048, 1, 0
+chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = 1
+chosen.verbosity = 0
+server = Server(chosen)
+print("at", server.listening_address, flush=True)
+sys.stdin.read()
+"""
 
 
 def weights() -> Path:
@@ -24,6 +40,25 @@ def weights() -> Path:
     assert spec.origin
     (found,) = Path(spec.origin).parent.glob("*.gguf")
     return found
+
+
+@contextmanager
+def llama_server() -> Iterator[str]:
+    """llama.cpp's own HTTP server with the weights of SmolLM2.
+
+    In a process of its own: its library aborts where others of C++ are loaded before it.
+    """
+    words = [sys.executable, "-c", SERVER, str(weights())]
+    with subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        where = next((line for line in server.stdout if line.startswith("at http")), "")
+        assert where, "llama.cpp did not start"
+        yield where.removeprefix("at ").strip()
+        server.stdin.close()
+        server.terminate()
 
 
 class OllamaFront:
@@ -87,6 +122,7 @@ def _openai(asked: dict[str, object]) -> dict[str, object]:
         "max_tokens": options["num_predict"],
         "temperature": options["temperature"],
     }
+    body |= {name: options[name] for name in ("top_p", "stop", "seed") if name in options}
     if "format" in asked:
         schema = {"name": "format", "schema": asked["format"]}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from builders.asgi import serving
-from builders.models import OllamaFront, Scripted, weights
+from builders.models import OllamaFront, Scripted, llama_server, weights
 
 from opsmith.backends.llm.embedded import LlamaModel
 from opsmith.backends.llm.ollama import OllamaModel
@@ -22,19 +21,6 @@ from opsmith.seams.llm import LanguageModel, Prompt
 from opsmith.testing.llm import CHECKS, LONG, SAYS, ScriptedModel
 
 SOON = timedelta(seconds=10)
-# Serves the model of the first argument until its input ends; says where.
-SERVER = """
-import sys
-from xllamacpp import CommonParams, Server
-chosen = CommonParams()
-chosen.model.path = sys.argv[1]
-chosen.n_ctx, chosen.n_parallel, chosen.port = 2048, 1, 0
-chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = 1
-chosen.verbosity = 0
-server = Server(chosen)
-print("at", server.listening_address, flush=True)
-sys.stdin.read()
-"""
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -45,21 +31,8 @@ async def until(true: Callable[[], bool]) -> None:
 
 @pytest.fixture(scope="module")
 def real_server() -> Iterator[str]:
-    """llama.cpp's own HTTP server with the weights of SmolLM2.
-
-    In a process of its own: its library aborts where others of C++ are loaded before it.
-    """
-    words = [sys.executable, "-c", SERVER, str(weights())]
-    with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as server:
-        assert server.stdin is not None
-        assert server.stdout is not None
-        where = next((line for line in server.stdout if line.startswith("at http")), "")
-        assert where, "llama.cpp did not start"
-        yield where.removeprefix("at ").strip()
-        server.stdin.close()
-        server.terminate()
+    with llama_server() as where:
+        yield where
 
 
 async def in_a_process(_: str) -> AsyncIterator[LanguageModel]:

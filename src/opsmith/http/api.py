@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from opsmith.errors import AskError
-from opsmith.http import ask, incidents, infer, maintenance, plans, signs, tasks
+from opsmith.http import ask, chat, incidents, infer, maintenance, plans, signs, tasks
 from opsmith.http.access import LARGEST_BODY, Gate
 from opsmith.http.events import Bus
 from opsmith.http.noted import Noted
@@ -78,6 +78,7 @@ def create(
     api.include_router(tasks.routes(app.tasks))
     api.include_router(ask.routes(app.desk))
     api.include_router(infer.routes(app.inference))
+    api.include_router(chat.routes(app.inference))
     api.add_middleware(Noted, desk=app.desk)
     api.add_middleware(Gate, key=key, certified=certified, principals=principals)
     return api

@@ -7,21 +7,38 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from opsmith.nouns.message import Message, Speaker
+
+# The schema of an answer that is a JSON object, whatever is in it.
+ANY_OBJECT = '{"type": "object"}'
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
     """What a model is asked; secrets are redacted by who makes it.
 
+    text: what the user asks now. before: what was said until then, oldest first.
     schema: JSON Schema text that the answer must fit, empty for free text.
     max_tokens: of the answer. temperature: 0 for the likeliest words.
+    top_p: the share of probability that words are drawn from, above 0 to 1.
+    stop: texts before which the answer ends. seed: of the draw, None for any.
     model: its name at the backend, empty for the one that is configured.
     """
 
     text: str
+    before: tuple[Message, ...] = ()
     schema: str = ""
     max_tokens: int = 512
     temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
     model: str = ""
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Everything said, what is asked now last."""
+        return (*self.before, Message(speaker=Speaker.USER, text=self.text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,14 +12,15 @@ from time import monotonic
 from opsmith.errors import AskError
 from opsmith.flows.infer.gateway import LONGEST_PROMPT, Gateway, Started
 from opsmith.flows.infer.turns import Caller
+from opsmith.nouns.message import Message
 from opsmith.nouns.redaction import redact, redact_name
 from opsmith.nouns.session import Principal
-from opsmith.seams.llm import Completion, Pieces, Prompt
+from opsmith.seams.llm import ANY_OBJECT, Completion, Pieces, Prompt
 from opsmith.settings import Settings
 from opsmith.wiring.models import ADDRESSES, choice, opened, places
 from opsmith.wiring.own_metrics import ModelMetrics
 
-__all__ = ["LONGEST_PROMPT"]
+__all__ = ["ANY_OBJECT", "LONGEST_PROMPT"]
 
 
 class NoModel(AskError):
@@ -37,9 +38,13 @@ class Asked:
     """
 
     prompt: str
+    before: tuple[Message, ...] = ()
     schema: str = ""
     max_tokens: int = 512
     temperature: float = 0.0
+    top_p: float = 1.0
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
     model: str = ""
     timeout_s: float | None = None
 
@@ -152,9 +157,13 @@ async def inference(settings: Settings, *, needed: bool) -> AsyncIterator[Infere
 def _prompt(asked: Asked) -> Prompt:
     return Prompt(
         text=asked.prompt,
+        before=asked.before,
         schema=asked.schema,
         max_tokens=asked.max_tokens,
         temperature=asked.temperature,
+        top_p=asked.top_p,
+        stop=asked.stop,
+        seed=asked.seed,
         model=asked.model,
     )
 
@@ -178,7 +187,7 @@ def _body(completion: Completion, asked: Asked) -> dict[str, object]:
             "first_s": round(completion.first_s, 4),
             "total_s": round(completion.total_s, 4),
         },
-        "redacted": redact(asked.prompt) != asked.prompt,
+        "redacted": any(redact(one.text) != one.text for one in _prompt(asked).messages),
     }
 
 

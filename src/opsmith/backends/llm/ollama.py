@@ -9,6 +9,7 @@ from datetime import timedelta
 import orjson
 
 from opsmith.backends.llm.answers import Gathered, whole
+from opsmith.backends.llm.asking import drawing, spoken
 from opsmith.backends.llm.server import Json, ModelServer
 from opsmith.errors import BadAnswer, BadInput, NotFound
 from opsmith.nouns.redaction import redact
@@ -76,8 +77,9 @@ class OllamaModel:
         await self._server.aclose()
 
     def _fits(self, prompt: Prompt) -> None:
-        ascii_only = sum(character.isascii() for character in prompt.text)
-        others = len(prompt.text) - ascii_only
+        said = "".join(one.text for one in prompt.messages)
+        ascii_only = sum(character.isascii() for character in said)
+        others = len(said) - ascii_only
         tokens = int(ascii_only * _TOKENS_ASCII + others * _TOKENS_OTHER) + prompt.max_tokens
         if tokens > self._context:
             raise BadInput(
@@ -88,13 +90,14 @@ class OllamaModel:
     def _body(self, prompt: Prompt, model: str) -> Json:
         body: dict[str, object] = {
             "model": model,
-            "messages": [{"role": "user", "content": prompt.text}],
+            "messages": spoken(prompt),
             "stream": True,
             "keep_alive": self._keep_alive,
             "options": {
                 "num_ctx": self._context,
                 "num_predict": prompt.max_tokens,
                 "temperature": prompt.temperature,
+                **drawing(prompt),
             },
         }
         if prompt.schema:

@@ -9,9 +9,10 @@ from datetime import timedelta
 import orjson
 
 from opsmith.backends.llm.answers import Gathered, whole
+from opsmith.backends.llm.asking import drawing, spoken
 from opsmith.backends.llm.server import Json, ModelServer
 from opsmith.errors import BadAnswer
-from opsmith.seams.llm import Completion, Pieces, Prompt
+from opsmith.seams.llm import ANY_OBJECT, Completion, Pieces, Prompt
 
 _DATA = b"data:"
 _END = b"[DONE]"
@@ -95,13 +96,16 @@ class OpenAiModel:
 def _body(prompt: Prompt, model: str) -> Json:
     body: dict[str, object] = {
         "model": model,
-        "messages": [{"role": "user", "content": prompt.text}],
+        "messages": spoken(prompt),
         "max_tokens": prompt.max_tokens,
         "temperature": prompt.temperature,
         "stream": True,
         "stream_options": {"include_usage": True},
+        **drawing(prompt),
     }
-    if prompt.schema:
+    if prompt.schema == ANY_OBJECT:
+        body["response_format"] = {"type": "json_object"}
+    elif prompt.schema:
         schema = {"name": "answer", "strict": True, "schema": orjson.loads(prompt.schema)}
         body["response_format"] = {"type": "json_schema", "json_schema": schema}
     return body

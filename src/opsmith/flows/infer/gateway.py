@@ -12,6 +12,7 @@ from opsmith.errors import BadAnswer, BadInput, OpsmithError, Overloaded, Unreac
 from opsmith.flows.infer.breaker import Breaker
 from opsmith.flows.infer.schema import check_schema, fault_in, value_of
 from opsmith.flows.infer.turns import Caller, Turns
+from opsmith.nouns.message import Message, Speaker
 from opsmith.nouns.redaction import redact
 from opsmith.seams.llm import Completion, LanguageModel, Pieces, Prompt
 
@@ -60,8 +61,7 @@ class Gateway:
             return await self._whole(prompt, within, caller)
         except Misfit as misfit:
             left = timedelta(seconds=max(ends - self._clock(), 0.0))
-            again = replace(prompt, text=f"{prompt.text}\n\n{misfit.advice}")
-            return await self._whole(again, left, caller)
+            return await self._whole(_again(prompt, misfit), left, caller)
 
     async def stream(self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE) -> Pieces:
         """The answer in pieces, and the whole once it is known to fit the schema."""
@@ -156,8 +156,9 @@ class Gateway:
 class Misfit(BadAnswer):
     """The answer does not fit the schema that was asked for."""
 
-    def __init__(self, fault: str, *, advice: str) -> None:
-        self.advice = advice
+    def __init__(self, fault: str, *, said: str) -> None:
+        self.said = said
+        self.advice = f"That was refused: {fault}. Answer again, with JSON only."
         super().__init__(
             f"The model's answer does not fit the schema: {fault}.",
             hint="A larger model or a simpler schema may do.",
@@ -168,11 +169,19 @@ def _sendable(prompt: Prompt) -> Prompt:
     """The prompt without secrets. Raises `BadInput` for one that no model should see."""
     if not prompt.text.strip():
         raise BadInput("The prompt is empty.")
-    if len(prompt.text) > LONGEST_PROMPT:
+    if sum(len(one.text) for one in prompt.messages) > LONGEST_PROMPT:
         raise BadInput(f"The prompt is longer than {LONGEST_PROMPT} characters.")
     if prompt.schema:
         check_schema(prompt.schema)
-    return replace(prompt, text=redact(prompt.text))
+    before = tuple(replace(one, text=redact(one.text)) for one in prompt.before)
+    return replace(prompt, text=redact(prompt.text), before=before)
+
+
+def _again(prompt: Prompt, misfit: Misfit) -> Prompt:
+    """The prompt, going on after the answer that did not fit, as much of it as there is room."""
+    room = LONGEST_PROMPT - sum(len(one.text) for one in prompt.messages) - len(misfit.advice)
+    said = Message(speaker=Speaker.ASSISTANT, text=misfit.said[: max(room, 0)])
+    return replace(prompt, before=(*prompt.messages, said), text=misfit.advice)
 
 
 def _checked(completion: Completion, prompt: Prompt) -> Completion:
@@ -187,5 +196,4 @@ def _checked(completion: Completion, prompt: Prompt) -> Completion:
             f"The answer did not end within {prompt.max_tokens} tokens, so it fits no schema.",
             hint="Raise max_tokens.",
         )
-    advice = f"Answer with JSON only. Your last answer was refused: {fault}."
-    raise Misfit(fault, advice=advice)
+    raise Misfit(fault, said=completion.text)
