@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from opsmith.localise.graph import CallGraph
-from opsmith.localise.symptoms import Symptom, Symptoms
+from opsmith.localise.symptoms import ILL, Symptom, Symptoms
 from opsmith.nouns.diagnosis import Path, PathWeights
 from opsmith.nouns.entity import Entity, EntityKind
 
@@ -42,8 +42,9 @@ def find_path(
 ) -> Path:
     """The best way from the cause to any of the alerting entities.
 
-    Without any, the way ends where nobody calls any more. A cause that reaches none of them is
-    the whole path.
+    It goes on from there as long as callers are ill too: the first alert is often about somebody
+    inside, and those who see the users are not heard of yet. Without any alerting entity, the way
+    ends where nobody calls any more. A cause that reaches none of them is the whole path.
     """
     ways, start = influence(graph), cause
     if cause.ends is not None:
@@ -56,6 +57,7 @@ def find_path(
     walk = [start]
     if ends:
         walk = walk_back(labels, max(ends, key=lambda one: (rank(labels[one]), one)))
+        walk = onward(ways, symptoms, walk)
     steps = walk if start == cause else [cause, *walk]
     return described(steps, symptoms, cycles)
 
@@ -183,6 +185,20 @@ def walk_back(labels: Mapping[Entity, Label], end: Entity) -> list[Entity]:
     while (by := labels[walk[-1]].by) is not None:
         walk.append(by)
     return walk[::-1]
+
+
+def onward(ways: Ways, symptoms: Symptoms, walk: list[Entity]) -> list[Entity]:
+    """The walk and, from its end on, the most ill of those whom each can make ill."""
+    longer = list(walk)
+    while True:
+        ill = [
+            one
+            for one in ways.get(longer[-1], ())
+            if one not in longer and symptoms.get(one, Symptom()).change >= ILL
+        ]
+        if not ill:
+            return longer
+        longer.append(max(ill, key=lambda one: (symptoms[one].change, one)))
 
 
 def described(steps: list[Entity], symptoms: Symptoms, cycles: list[tuple[Entity, ...]]) -> Path:

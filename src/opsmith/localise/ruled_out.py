@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from opsmith.localise.graph import CallGraph
-from opsmith.localise.symptoms import Symptom, Symptoms
+from opsmith.localise.symptoms import ILL, Symptom, Symptoms
 from opsmith.nouns.diagnosis import Cause, Path, RuledOut
 from opsmith.nouns.entity import Entity
 
-# Who changed less than noise does not look ill, and more than so many are not read.
-ILL = 3.0
+# More than so many are not read.
 MOST = 6
 # A callee that changed by this share of the caller's change explains it.
 EXPLAINS = 0.5

@@ -15,6 +15,9 @@ from opsmith.localise.traces import CLIENT, Traces
 from opsmith.nouns.entity import Entity
 from opsmith.nouns.series import Aspect
 
+# Who changed less than this does not look ill.
+ILL = 3.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Symptom:

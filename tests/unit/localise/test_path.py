@@ -11,7 +11,7 @@ from small_systems import CART, FRONT, PAY, SHOP, STOCK, calls
 
 from opsmith.localise.graph import CallGraph, build_graph
 from opsmith.localise.path import COST_LIMIT, DEEPEST, condensed, find_path, influence
-from opsmith.localise.symptoms import Symptom
+from opsmith.localise.symptoms import ILL, Symptom
 from opsmith.nouns.diagnosis import PathWeights
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.topology import EdgeKind, Topology
@@ -54,6 +54,14 @@ def test_the_additive_rule_takes_the_least_cost_and_so_avoids_the_sick() -> None
 
     assert path.entities == (STOCK, CART, FRONT)
     assert path.cost == pytest.approx(math.log(2.0) + 1.0 + 0.1)
+
+
+def test_the_path_goes_on_from_who_alerts_to_callers_that_are_ill() -> None:
+    path = find_path(graph(SHOP), ill(stock=9.0, cart=7.0, front=5.0), STOCK, [STOCK])
+    calm = find_path(graph(SHOP), ill(stock=9.0, cart=7.0, front=1.0), STOCK, [STOCK])
+
+    assert path.entities == (STOCK, CART, FRONT)
+    assert calm.entities == (STOCK, CART)
 
 
 def test_an_edge_starts_at_its_caller() -> None:
@@ -152,8 +160,9 @@ def test_the_widest_path_is_that_of_trying_them_all(seed: int) -> None:
     if best < 0.0:
         assert path.entities == (NAMES[-1],)
     else:
-        assert path.entities[-1] == NAMES[0]
-        assert min(symptoms[one].change for one in path.entities[1:]) == best
+        end = path.entities.index(NAMES[0])
+        assert min(symptoms[one].change for one in path.entities[1 : end + 1]) == best
+        assert all(symptoms[one].change >= ILL for one in path.entities[end + 1 :])
         ways = influence(found)
         assert all(b in ways[a] for a, b in pairwise(path.entities))
         assert len(set(path.entities)) == len(path.entities)
