@@ -4,7 +4,8 @@ Starts a real Prometheus that scrapes 2,000 series and has 20 alert rules, 80 mi
 of them included, and `opsmith up` beside it, its modules compiled as an installation leaves them.
 Prints one JSON object: seconds from start to ready, the warm-up's processor seconds, then the
 share of one core and the resident memory while idle, of opsmith and of all its children, and
-where the memory is: by file, or anonymous.
+where the memory is: by file, or anonymous. At last an alert comes: the resident memory while its
+incident is looked into three times, the most and what is left.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -34,6 +36,8 @@ import opsmith
 SERVICES = 40
 SCRAPE_S = 15
 HISTORY_S = 80 * 60
+# An incident is looked into on arrival and 15 and 60 s later.
+LOOKED_INTO_S = 75.0
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 RULES = """groups:
@@ -185,6 +189,30 @@ def metric(base: str, name: str) -> float:
     return math.nan
 
 
+def with_incident(base: str, pid: int) -> dict[str, object]:
+    """Resident MB while an incident is open: the most, what is left, and where that is."""
+    alert = {
+        "status": "firing",
+        "labels": {"alertname": "Slow3", "service": "svc-3", "severity": "page"},
+        "startsAt": datetime.now(UTC).isoformat(),
+        "endsAt": "0001-01-01T00:00:00Z",
+        "fingerprint": "0123456789abcdef",
+    }
+    told = {"version": "4", "status": "firing", "alerts": [alert]}
+    httpx.post(f"{base}/webhook/alertmanager", json=told, timeout=30).raise_for_status()
+    end = time.monotonic() + LOOKED_INTO_S
+    most_mb = 0.0
+    while time.monotonic() < end:
+        most_mb = max(most_mb, used(pid)[1])
+        time.sleep(0.05)
+    return {
+        "incident_most_mb": round(most_mb, 1),
+        "incident_left_mb": round(used(pid)[1], 1),
+        "incident_left_mb_by": held(pid),
+        "looks": metric(base, "opsmith_looks_total"),
+    }
+
+
 def measured(base: str, process: subprocess.Popen[bytes], began: float, seconds: float) -> object:
     """What the watcher costs: to become ready, to warm up, and then for nothing."""
     until_ok(f"{base}/healthz")
@@ -211,6 +239,7 @@ def measured(base: str, process: subprocess.Popen[bytes], began: float, seconds:
         "idle_mb_by": held(process.pid),
         "troubles": httpx.get(f"{base}/readyz", timeout=30).json()["troubles"],
         "signs": metric(base, "opsmith_standing_signs"),
+        **with_incident(base, process.pid),
     }
 
 

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +48,8 @@ def write(folder: Path, kept: Kept) -> None:
     part.mkdir(parents=True)
     (part / INCIDENT).write_text(_incident(kept), encoding="utf-8")
     (part / ALERTS).write_bytes(orjson.dumps(_webhook(kept.alerts)))
-    (part / METRICS[0]).write_text("".join(openmetrics_lines(kept.series)), encoding="utf-8")
+    with (part / METRICS[0]).open("w", encoding="utf-8") as file:
+        file.writelines(openmetrics_lines(kept.series))
     _lines(part / TRACES, kept.traces)
     _lines(part / LOGS, kept.logs)
     _lines(part / CHANGES, map(_change, kept.changes))
@@ -130,10 +132,10 @@ def _topology(topology: Topology) -> dict[str, object]:
 
 
 def _lines(path: Path, lines: Iterable[bytes]) -> None:
-    kept = [line.replace(b"\n", b" ") for line in lines]
-    if kept:
+    rest = iter(lines)
+    if (first := next(rest, None)) is not None:
         with gzip.open(path.with_name(f"{path.name}.gz"), "wb", compresslevel=1) as file:
-            file.writelines(line + b"\n" for line in kept)
+            file.writelines(line.replace(b"\n", b" ") + b"\n" for line in chain((first,), rest))
 
 
 def _time(at: datetime) -> str:
