@@ -68,11 +68,20 @@ def elsewhere(text: str, best: Guess | None, *, named: bool) -> Refused | None:
 
 def refused_tasks(drafts: list[Draft], plain: Plain, tagger: Tagger) -> Refused | None:
     """What the tasks rule out: a command never run, a change to everything, a disguise."""
+    changes = any(draft.intent in CHANGES for draft in drafts)
+    if changes and safety()["around"]["said"].search(tagger.text):
+        return refuse(RefusalKind.UNSAFE, _REASONS["bypass"])
     for draft in drafts:
         reason = _fault(draft, plain, tagger)
         if reason:
             return refuse(RefusalKind.UNSAFE, reason)
     return None
+
+
+def awaits_approval(drafts: list[Draft], tagger: Tagger) -> bool:
+    """Whether a change is to wait for an approval that no task can look up."""
+    lists = any(draft.intent == "list_tasks" for draft in drafts)
+    return not lists and bool(safety()["approval"]["word"].search(tagger.text))
 
 
 def refuse(kind: RefusalKind, reason: str) -> Refused:

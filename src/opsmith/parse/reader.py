@@ -23,7 +23,7 @@ from opsmith.parse.compose import Composer
 from opsmith.parse.dialogue import State, accepts, follow_up, offer_in, points_back
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES, Guess, changes_asked, guess
-from opsmith.parse.gate import elsewhere, refuse, refused_tasks, refused_words
+from opsmith.parse.gate import awaits_approval, elsewhere, refuse, refused_tasks, refused_words
 from opsmith.parse.last import Ask, last_opinion
 from opsmith.parse.lexicon import phrase
 from opsmith.parse.literals import tag_bare_commands, tag_literals
@@ -149,6 +149,9 @@ class SentenceReader:
             return self._nothing({span.kind for span in tagger.spans}, tagger.text)
         if unheard := _unheard(tagger.text, drafts):
             return _is_it(unheard, decision, chinese=plain.chinese)
+        if awaits_approval(drafts, tagger):
+            for draft in drafts:
+                draft.unclear += ("condition",) * (draft.intent in CHANGES)
         return self._checked(drafts, plain, decision)
 
     def _second(self, found: list[Step], tagger: Tagger, kinds: set[str]) -> SecondOpinion | None:
