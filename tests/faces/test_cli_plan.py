@@ -312,9 +312,9 @@ def test_in_a_talk_the_person_approves_and_runs_what_was_shown(names: Path) -> N
             assert await decided(one, f"RUN {one.last_plan}")
             control = await one.asker.control()
             assert control is not None
-            first = str((await control.plan(one.last_plan)).state)
+            first = str((await control.plan(one.last_plan, by=one.principal)).state)
             assert await decided(one, "reject")
-            return first, str((await control.plan(one.last_plan)).state)
+            return first, str((await control.plan(one.last_plan, by=one.principal)).state)
 
     assert asyncio.run(said()) == ("approved", "rejected")
     assert (names / "logs" / "a.log").exists()

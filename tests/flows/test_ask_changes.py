@@ -158,7 +158,7 @@ async def test_what_stands_in_the_way_is_said_and_nothing_is_planned(
     assert [one.status for one in reply.answers] == [AnswerStatus.FAILED]
     control = await asker.control()
     assert control is not None
-    assert await control.plans() == ()
+    assert await control.plans(by=ANN) == ()
 
 
 async def test_a_command_that_only_looks_is_run_at_once_and_a_failure_is_told(
@@ -167,7 +167,7 @@ async def test_a_command_that_only_looks_is_run_at_once_and_a_failure_is_told(
     reply = await asked(asker, "run 'uptime' on web-1")
     control = await asker.control()
     assert control is not None
-    (dossier,) = await control.plans()
+    (dossier,) = await control.plans(by=ANN)
 
     assert dossier.state is PlanState.FAILED
     assert [one.status for one in reply.answers] == [AnswerStatus.FAILED]

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 
 from opsmith.nouns.record import Entry, Record
 from opsmith.nouns.session import Turn
-from opsmith.seams.ledger import Ledger, Seen, Wanted
+from opsmith.seams.ledger import Ledger, Readable, Seen, Wanted
 
 TURN = "turn"
 # Sessions shown or searched at once.
@@ -71,11 +71,11 @@ async def sessions(ledger: Ledger) -> tuple[Turn, ...]:
     return tuple(to_turn(record) for record in reversed(found))
 
 
-async def turns(ledger: Ledger, name: str = "") -> tuple[Turn, ...]:
+async def turns(ledger: Readable, name: str = "") -> tuple[Turn, ...]:
     """All turns of a session (of every one without a name), oldest first."""
     return tuple(map(to_turn, await records(ledger, kind=TURN, subject=name)))
 
 
-async def records(ledger: Ledger, *, kind: str = "", subject: str = "") -> Sequence[Record]:
+async def records(ledger: Readable, *, kind: str = "", subject: str = "") -> Sequence[Record]:
     """Every record that fits, oldest first."""
     return await ledger.read(Wanted(kind=kind, subject=subject, limit=MOST))

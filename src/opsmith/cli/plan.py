@@ -105,7 +105,9 @@ def plans() -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 def list_(output: str, limit: int) -> None:
     """The plans, the one that changed last first."""
-    found = _controlled(lambda control: control.plans())[:limit]
+    from opsmith.wiring.sessions import os_user
+
+    found = _controlled(lambda control: control.plans(by=os_user()))[:limit]
     if output == "json":
         click.echo(json.dumps([plan_shape(one) for one in found], indent=2))
         return
@@ -121,9 +123,11 @@ def list_(output: str, limit: int) -> None:
 @output_option
 def show(name: str, output: str) -> None:
     """One plan with its steps, its approvals and what was done."""
+    from opsmith.wiring.sessions import os_user
 
     async def both(control: ChangeControl) -> tuple[Dossier, tuple[Act, ...]]:
-        return await control.plan(name), await control.acts(name)
+        by = os_user()
+        return await control.plan(name, by=by), await control.acts(name, by=by)
 
     dossier, acts = _controlled(both)
     say_dossier(dossier, output, acts)

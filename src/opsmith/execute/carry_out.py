@@ -106,7 +106,9 @@ async def _take_all(plan: Plan, held: list[str], site: Site) -> str:
     watching = max((one.within_s + one.holds_s for one in plan.checks), default=0.0)
     lease = LEASE_SLACK + timedelta(seconds=LEASE_DEADLINES * deadlines + watching)
     for key in sorted(frozenset[str]().union(*(step.keys for step in plan.steps))):
-        holder = await hold(site.ledger, key, plan=plan.id, now=site.clock(), lease=lease)
+        holder = await hold(
+            site.ledger, key, plan=plan.id, now=site.clock(), lease=lease, tenant=plan.tenant
+        )
         if holder is not None:
             return f"{key} is held by {holder}; nothing was done."
         held.append(key)

@@ -171,18 +171,17 @@ class ChangeControl:
             return False
         return True
 
-    async def plans(self) -> tuple[Dossier, ...]:
-        """Every plan as it stands, the one that changed last first."""
-        wanted = Wanted(kind=PLAN, latest=True, limit=MOST_SHOWN)
-        return tuple(to_dossier(record) for record in reversed(await self._ledger.read(wanted)))
+    async def plans(self, *, by: Principal) -> tuple[Dossier, ...]:
+        """Every plan that `by` sees as it stands, the one that changed last first."""
+        return tuple(one for one in await self._all() if by.sees(one.plan.tenant))
 
-    async def plan(self, name: str) -> Dossier:
-        """The plan with this id. Raises `NotFound`."""
-        return to_dossier(await self._record(name))
+    async def plan(self, name: str, *, by: Principal) -> Dossier:
+        """The plan with this id. Raises `NotFound`, also for one that `by` does not see."""
+        return to_dossier(await self._record(name, by))
 
-    async def acts(self, name: str) -> tuple[Act, ...]:
-        """What was begun of a plan, in order, each as it stands."""
-        steps = (await self.plan(name)).plan.steps
+    async def acts(self, name: str, *, by: Principal) -> tuple[Act, ...]:
+        """What was begun of a plan, in order, each as it stands. Raises as `plan` does."""
+        steps = (await self.plan(name, by=by)).plan.steps
         found = [
             await self._ledger.read(Wanted(kind=ACT, subject=f"{name}/{n}", latest=True, limit=1))
             for n in range(len(steps))
@@ -190,11 +189,9 @@ class ChangeControl:
         return tuple(to_act(records[0]) for records in found if records)
 
     async def approve(self, name: str, *, by: Principal) -> Dossier | Denied:
-        """Say yes to a plan; it still takes a `run` to carry it out."""
-        record = await self._record(name)
+        """Say yes to a plan; it still takes a `run` to carry it out. Raises as `plan` does."""
+        record = await self._record(name, by)
         dossier = to_dossier(record)
-        if dossier.plan.tenant != by.tenant:
-            return Denied(rule="tenant", reason=f"The plan belongs to {dossier.plan.tenant}.")
         try:
             policy = self._guards.policy()
         except OpsmithError as error:
@@ -221,7 +218,7 @@ class ChangeControl:
 
     async def reject(self, name: str, *, by: Principal, why: str = "") -> Dossier:
         """Say no; the plan is never carried out. Raises `BadInput` when it is past that."""
-        record = await self._record(name)
+        record = await self._record(name, by)
         dossier = to_dossier(record)
         if dossier.state not in OPEN:
             raise BadInput(f"The plan {name} is {dossier.state} and cannot be rejected.")
@@ -236,7 +233,7 @@ class ChangeControl:
         Raises `NotFound`; `Unreachable` when the ledger is lost while it runs.
         """
         try:
-            record = await self._record(name)
+            record = await self._record(name, by)
         except NotFound:
             raise
         except OpsmithError as error:
@@ -269,12 +266,12 @@ class ChangeControl:
         The leave that the plan had covers its undo; roles that may not approve may not undo.
         Raises `NotFound`, `Unreachable` when the ledger is lost meanwhile.
         """
-        record = await self._record(name)
+        record = await self._record(name, by)
         dossier = to_dossier(record)
         refusal = await self._no_undo(dossier, by)
         if refusal is not None:
             return refusal
-        acts = await self.acts(name)
+        acts = await self.acts(name, by=by)
         taken = replace(dossier, notes=(*dossier.notes, f"{by.name} takes it back"))
         kept = await self._keep(taken, by=by, seen=record.seq)
         outcome = await take_back(
@@ -286,13 +283,11 @@ class ChangeControl:
     async def abandoned(self) -> tuple[Dossier, ...]:
         """Plans that say `running` and hold nothing any more: their process died."""
         now = self._guards.clock().now
-        running = [one for one in await self.plans() if one.state is PlanState.RUNNING]
+        running = [one for one in await self._all() if one.state is PlanState.RUNNING]
         return tuple([one for one in running if not await self._holds_any(one.plan, now)])
 
     async def _no_undo(self, dossier: Dossier, by: Principal) -> Denied | None:
         now = self._guards.clock().now
-        if dossier.plan.tenant != by.tenant:
-            return Denied(rule="tenant", reason=f"The plan belongs to {dossier.plan.tenant}.")
         if dossier.state is PlanState.RUNNING and await self._holds_any(dossier.plan, now):
             return Denied(rule="plan", reason="The plan is being carried out right now.")
         if dossier.state in {*OPEN, PlanState.REJECTED, PlanState.UNDONE}:
@@ -389,9 +384,13 @@ class ChangeControl:
             between=lambda: settle(plan.checks, self._watcher),
         )
 
-    async def _record(self, name: str) -> Record:
+    async def _all(self) -> tuple[Dossier, ...]:
+        wanted = Wanted(kind=PLAN, latest=True, limit=MOST_SHOWN)
+        return tuple(to_dossier(record) for record in reversed(await self._ledger.read(wanted)))
+
+    async def _record(self, name: str, by: Principal) -> Record:
         found = await self._ledger.read(Wanted(kind=PLAN, subject=name, latest=True, limit=1))
-        if not found:
+        if not found or not by.sees(found[0].entry.tenant):
             raise NotFound(f"There is no plan {name[:80]!r}.", hint="See `opsmith plans list`.")
         return found[0]
 

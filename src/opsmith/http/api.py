@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from opsmith.errors import AskError
@@ -17,6 +17,8 @@ from opsmith.http.events import Bus
 from opsmith.http.noted import Noted
 from opsmith.http.problems import install
 from opsmith.http.shapes import AlertShape, ChangeShape, Taken
+from opsmith.http.who import Caller, insider
+from opsmith.nouns.session import HOUSE
 from opsmith.wiring.live import App
 from opsmith.wiring.principals import Principals
 
@@ -26,6 +28,7 @@ PAGE_FILES = {
     "/page.js": ("page.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
 }
+INSIDERS = [Depends(insider)]
 PROTOBUF = "application/x-protobuf"
 # Nothing from elsewhere, no inline script; what a name contains is text, never code.
 POLICY = (
@@ -98,12 +101,12 @@ def _health(api: FastAPI, app: App) -> None:
             {"ready": not troubles, "troubles": troubles}, status_code=503 if troubles else 200
         )
 
-    @api.get("/metrics", tags=["health"])
+    @api.get("/metrics", tags=["health"], dependencies=INSIDERS)
     async def metrics() -> Response:
         """What opsmith counts about itself, for Prometheus."""
         return Response(await app.metrics_text(), media_type="text/plain; version=0.0.4")
 
-    @api.get("/metrics/collected", tags=["health"])
+    @api.get("/metrics/collected", tags=["health"], dependencies=INSIDERS)
     async def collected() -> Response:
         """The series that opsmith sums up from spans and log records, for Prometheus."""
         return Response(app.collection.text(), media_type="text/plain; version=0.0.4")
@@ -115,28 +118,30 @@ def _alerts(api: FastAPI, app: App) -> None:
         return Taken(changed=await app.receive(await _body(request)))
 
     for path in ("/webhook/alertmanager", "/api/alerts"):
-        api.post(path, tags=["alerts"])(webhook)
+        api.post(path, tags=["alerts"], dependencies=INSIDERS)(webhook)
 
     @api.get("/v1/alerts", tags=["alerts"])
-    async def firing() -> list[AlertShape]:
+    async def firing(by: Caller) -> list[AlertShape]:
         """The alerts that fire now."""
+        if not by.sees(HOUSE):
+            return []
         return [AlertShape.of(episode) for episode in app.inbox.firing]
 
 
 def _telemetry(api: FastAPI, app: App) -> None:
-    @api.post("/v1/traces", tags=["telemetry"])
+    @api.post("/v1/traces", tags=["telemetry"], dependencies=INSIDERS)
     async def traces(request: Request) -> Response:
         """Take spans: an OTLP/HTTP export request, protobuf or JSON, gzip or not."""
         app.take_traces(await _body(request), **_form(request))
         return _accepted(request)
 
-    @api.post("/v1/logs", tags=["telemetry"])
+    @api.post("/v1/logs", tags=["telemetry"], dependencies=INSIDERS)
     async def logs(request: Request) -> Response:
         """Take log records: an OTLP/HTTP export request, protobuf or JSON, gzip or not."""
         app.take_logs(await _body(request), **_form(request))
         return _accepted(request)
 
-    @api.post("/v1/changes", tags=["telemetry"], status_code=201)
+    @api.post("/v1/changes", tags=["telemetry"], status_code=201, dependencies=INSIDERS)
     async def changes(request: Request) -> ChangeShape:
         """Take a change: a deployment, a new setting, a scaling; on the ledger when answered."""
         return ChangeShape.of(await app.take_change(await _body(request)))

@@ -1,11 +1,13 @@
-"""Events: each change of an incident to every listening page, as server-sent events."""
+"""Events: each change to every listening page that may see it, as server-sent events."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import TypeAlias
 
 from opsmith.nouns.incident import Incident
+from opsmith.nouns.session import HOUSE, Principal
 from opsmith.nouns.sign import Sign
 
 # A page that reads nothing for this many changes is dropped; it reconnects and reloads.
@@ -13,34 +15,44 @@ BACKLOG = 256
 # A comment line this often keeps proxies (60 s by default) from closing a quiet stream.
 BEAT_S = 20.0
 
+Waiting: TypeAlias = asyncio.Queue[str | None]
+
 
 class Bus:
-    """Hands each announced incident and sign to everyone who listens now."""
+    """Hands each change to everyone who listens now and sees its tenant's things."""
 
     def __init__(self) -> None:
-        self._listeners: set[asyncio.Queue[str | None]] = set()
+        self._listeners: dict[Waiting, Principal] = {}
+
+    @property
+    def heard(self) -> bool:
+        """Whether anyone listens."""
+        return bool(self._listeners)
 
     async def announce(self, incident: Incident) -> None:
         """Tell all listeners; one that does not keep up is let go."""
-        self._say("incident", incident.id)
+        self.say("incident", incident.id)
 
     async def point_at(self, sign: Sign) -> None:
         """Tell all listeners of an anomaly or an early warning."""
-        self._say("sign", sign.id)
+        self.say("sign", sign.id)
 
-    def _say(self, event: str, name: str) -> None:
-        for queue in tuple(self._listeners):
+    def say(self, event: str, name: str, *, tenant: str = HOUSE) -> None:
+        """Tell those who see the tenant's things that the one called `name` has changed."""
+        for queue, by in tuple(self._listeners.items()):
+            if not by.sees(tenant):
+                continue
             try:
                 queue.put_nowait(f"event: {event}\ndata: {name}\n\n")
             except asyncio.QueueFull:
-                self._listeners.discard(queue)
+                self._listeners.pop(queue, None)
                 queue.get_nowait()
                 queue.put_nowait(None)
 
-    async def listen(self) -> AsyncIterator[str]:
+    async def listen(self, by: Principal) -> AsyncIterator[str]:
         """The stream of one listener, until it leaves or is let go."""
-        queue: asyncio.Queue[str | None] = asyncio.Queue(BACKLOG)
-        self._listeners.add(queue)
+        queue: Waiting = asyncio.Queue(BACKLOG)
+        self._listeners[queue] = by
         try:
             yield ": welcome\n\n"
             while True:
@@ -52,4 +64,4 @@ class Bus:
                     return
                 yield event
         finally:
-            self._listeners.discard(queue)
+            self._listeners.pop(queue, None)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from opsmith.http.who import Operator
+from opsmith.http.who import Caller, Operator
 from opsmith.nouns.plan import Denied, Dossier, Outcome
 from opsmith.wiring.act import proposal
 from opsmith.wiring.live import App
 from opsmith.wiring.plan_shapes import judgement_shape, outcome_shape, plan_shape
 
 REFUSED = 403
+MOST = 1000
 
 
 class WantedShape(BaseModel):
@@ -28,7 +31,7 @@ class WantedShape(BaseModel):
 
 
 def routes(app: App) -> APIRouter:
-    """The routes for plans; who may not change anything may look."""
+    """The routes for plans, those of the caller's tenant; who may not change anything may look."""
     router = APIRouter(prefix="/v1/plans", tags=["plans"])
     _shown(router, app)
     _decided(router, app)
@@ -37,14 +40,17 @@ def routes(app: App) -> APIRouter:
 
 def _shown(router: APIRouter, app: App) -> None:
     @router.get("")
-    async def plans() -> list[dict[str, object]]:
+    async def plans(
+        by: Caller, limit: Annotated[int, Query(ge=1, le=MOST)] = MOST
+    ) -> list[dict[str, object]]:
         """The plans, the one that changed last first."""
-        return [plan_shape(one) for one in (await app.control.plans())[:1000]]
+        return [plan_shape(one) for one in (await app.control.plans(by=by))[:limit]]
 
     @router.get("/{name}")
-    async def plan(name: str) -> dict[str, object]:
+    async def plan(name: str, by: Caller) -> dict[str, object]:
         """One plan with what was done."""
-        return plan_shape(await app.control.plan(name), await app.control.acts(name))
+        control = app.control
+        return plan_shape(await control.plan(name, by=by), await control.acts(name, by=by))
 
     @router.post("")
     async def propose(wanted: WantedShape, by: Operator) -> JSONResponse:

@@ -6,13 +6,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from opsmith.errors import OpsmithError
 from opsmith.http.problems import RETRY_AFTER_S
-from opsmith.http.who import Operator, who
+from opsmith.http.who import Caller, Operator
 from opsmith.nouns.job import (
     LONGEST_KEPT_S,
     LONGEST_KEY,
@@ -25,7 +25,6 @@ from opsmith.nouns.session import Principal
 from opsmith.wiring.tasks import TaskDesk, Wanted, task_json
 
 EVENTS = "text/event-stream"
-Caller = Annotated[Principal, Depends(who)]
 
 
 class WantedShape(BaseModel):
@@ -83,7 +82,7 @@ class TaskShape(BaseModel):
 
 
 def routes(desk: TaskDesk) -> APIRouter:
-    """All routes under /v1/tasks; a caller sees the tasks of its own tenant."""
+    """All routes under /v1/tasks; a caller sees those of its own tenant."""
     router = APIRouter(prefix="/v1/tasks", tags=["tasks"])
 
     @router.post("", status_code=202)

@@ -9,6 +9,8 @@ from enum import StrEnum
 from opsmith.errors import BadInput
 
 LONGEST_COMMAND = 4_000
+# Whose everything is that nobody brought in for another tenant: what opsmith watches and finds.
+HOUSE = "default"
 
 
 class TurnStatus(StrEnum):
@@ -39,7 +41,7 @@ class Turn:
     said: str = ""
     state: str = ""
     principal: str = "opsmith"
-    tenant: str = "default"
+    tenant: str = HOUSE
 
     def __post_init__(self) -> None:
         if self.number < 1 or self.began.tzinfo is None or self.ended.tzinfo is None:
@@ -58,13 +60,26 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Principal:
-    """Who asks, in which role and for which tenant."""
+    """Who asks, in which role and for which tenant.
+
+    everywhere: whether it is whoever runs the installation, and so sees every tenant's things;
+        what it makes itself still belongs to `tenant`.
+    """
 
     name: str
     role: Role = Role.OPERATOR
-    tenant: str = "default"
+    tenant: str = HOUSE
+    everywhere: bool = False
 
     def __post_init__(self) -> None:
         for text in (self.name, self.tenant):
             if not text or len(text) > 64 or not text.isprintable():  # noqa: PLR2004 - a name
                 raise BadInput("A principal and a tenant have names of 1 to 64 characters.")
+
+    def sees(self, tenant: str) -> bool:
+        """Whether things of `tenant` are there for it; to all others they do not exist.
+
+        >>> Principal(name="ann", tenant="shop").sees("bank")
+        False
+        """
+        return self.everywhere or tenant == self.tenant

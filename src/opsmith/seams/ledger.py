@@ -45,7 +45,14 @@ class Seen:
     seq: int
 
 
-class Ledger(Protocol):
+class Readable(Protocol):
+    """Records to be read: a whole ledger, or what of it one principal sees."""
+
+    async def read(self, wanted: Wanted) -> tuple[Record, ...]:
+        """The wanted records by rising seq."""
+
+
+class Ledger(Readable, Protocol):
     """Keeps records in one hash chain, from the first on.
 
     Readers never wait for a writer. Entries given in one call are all kept or none is.
@@ -61,9 +68,6 @@ class Ledger(Protocol):
         Raises `Conflict`, and keeps nothing, when a subject of `seen` has another newest state:
         of several writers that saw the same, one goes on.
         """
-
-    async def read(self, wanted: Wanted) -> tuple[Record, ...]:
-        """The wanted records by rising seq."""
 
     async def verify(self) -> Verdict:
         """Recompute the whole chain, down to the head that was promised."""

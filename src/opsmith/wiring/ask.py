@@ -41,6 +41,7 @@ from opsmith.seams.repository import Repository
 from opsmith.settings import Settings
 from opsmith.wiring.intent import intents
 from opsmith.wiring.last import asked_of
+from opsmith.wiring.own_pages import OwnPages
 from opsmith.wiring.parse import task_schemas
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class Asker:
         self, text: str, reading: Understood, *, by: Principal
     ) -> AsyncIterator[Answer]:
         """The answers to what was understood, one by one; changes are proposed by `by`."""
-        world = await self._world(text, reading)
+        world = await self._world(text, reading, by)
         if any(map(changes, reading.tasks)):
             world = replace(world, changes=await self._changes(by))
         async for one in answer(reading.tasks, world):
@@ -259,7 +260,7 @@ class Asker:
         known.names, known.named_at = names, clock
         return names
 
-    async def _world(self, text: str, reading: Understood) -> World:
+    async def _world(self, text: str, reading: Understood, by: Principal) -> World:
         known = self._known
         speech = Speech(language=language_of(text), zone=reading.zone)
         walks = any(task.intent in _WALKING for task in reading.tasks)
@@ -275,7 +276,7 @@ class Asker:
             step_s=known.step_s,
             recording=known.recording,
             topology=await self._topology(reading) if walks else Topology(),
-            ledger=self._ledger,
+            ledger=OwnPages(self._ledger, by) if self._ledger else None,
             repository=self._repository(),
             columns=self._sources.columns,
             asked=redact(text),

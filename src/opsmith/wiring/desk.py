@@ -152,7 +152,7 @@ class Desk:
     async def _session(self, name: str, principal: Principal) -> Session:
         opened = await open_session(self._ledger, name or new_session(datetime.now(UTC)))
         last = opened.last
-        if name and (last is None or last.tenant != principal.tenant):
+        if name and (last is None or not principal.sees(last.tenant)):
             raise NotFound(f"There is no session {name[:60]!r}.")
         return opened
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from opsmith.errors import BadInput, Conflict, NotFound
+from opsmith.errors import BadInput, Conflict
 from opsmith.flows.change_control import Proposal
 from opsmith.nouns.diagnosis import PathWeights
 from opsmith.nouns.entity import Entity
@@ -26,6 +26,7 @@ from opsmith.nouns.plan import (
     Order,
     PlanState,
 )
+from opsmith.nouns.session import HOUSE
 from opsmith.settings import Settings
 from opsmith.wiring.act import ChangeControl, now
 from opsmith.wiring.act import Desk as ActDesk
@@ -80,7 +81,11 @@ def kinds(
     made = [
         Work(name="ping", deadline_s=601.0, act=_ping),
         Work(name="ask", deadline_s=ASK_S, act=partial(_ask, desk)),
-        Work(name="investigate", deadline_s=INVESTIGATE_S, act=partial(_investigate, bundles)),
+        Work(
+            name="investigate",
+            deadline_s=INVESTIGATE_S,
+            act=partial(_investigate, settings, bundles),
+        ),
         Work(
             name="plan.run",
             deadline_s=PLAN_S,
@@ -112,11 +117,16 @@ async def _ask(desk: Desk, body: str, context: Context) -> dict[str, object]:
     return whole
 
 
-async def _investigate(roots: Sequence[Path], body: str, context: Context) -> dict[str, object]:
-    """A report on one folder, which must lie where recorded incidents may lie."""
+async def _investigate(
+    settings: Settings, bundles: Sequence[Path], body: str, context: Context
+) -> dict[str, object]:
+    """A report on one folder, which must lie where recorded incidents may lie.
+
+    What lies in the data folder is of the house's own incidents.
+    """
     from opsmith import wiring
 
-    del context
+    roots = [one for one in bundles if one != settings.data_dir or context.by.sees(HOUSE)]
     (named,) = InvestigateBody.model_validate_json(body).bundle
     folder = await asyncio.to_thread(Path(named).resolve)
     if not any(folder.is_relative_to(root.resolve()) for root in roots):
@@ -181,7 +191,7 @@ def _waits(dossier: Dossier, judgement: NeedsApproval, *, by: str) -> str:
 
 async def _asked_already(control: ChangeControl, order: Order, context: Context) -> Dossier | None:
     """The plan that this very task made before, or one like it that still waits for people."""
-    for known in await control.plans():
+    for known in await control.plans(by=context.by):
         (step, *more) = known.plan.steps
         by = (known.plan.made_by, known.plan.tenant) == (context.by.name, context.by.tenant)
         same = step.order == order and not more and by
@@ -198,9 +208,7 @@ async def _carry_out(control: ChangeControl, name: str, context: Context) -> dic
 
     Raises `Conflict` for one that was begun and never ended: that is for a person.
     """
-    dossier = await control.plan(name)
-    if dossier.plan.tenant != context.by.tenant:
-        raise NotFound(f"There is no plan {name[:80]!r}.")
+    dossier = await control.plan(name, by=context.by)
     if dossier.state is PlanState.RUNNING:
         raise Conflict(
             f"The plan {name} was begun and has not ended.",

@@ -118,7 +118,7 @@ async def test_an_approved_plan_that_is_delivered_twice_runs_once(tmp_path: Path
         too_soon = await done(known["plan.run"], body, context())
         await house.control.approve(name, by=Principal(name="bob"))
         both = [await done(known["plan.run"], body, context()) for _ in range(2)]
-        acts = await house.control.acts(name)
+        acts = await house.control.acts(name, by=ANN)
 
     assert too_soon["state"] == "refused"
     assert [one["state"] for one in both] == ["done", "done"]
@@ -143,6 +143,19 @@ async def test_folders_outside_are_not_looked_into(tmp_path: Path) -> None:
         for folder in ("/etc", f"{settings.data_dir}/../..", f"{settings.data_dir}/way-out"):
             with pytest.raises(BadInput, match="none of the folders"):
                 await done(known["investigate"], json.dumps({"bundle": folder}), context())
+
+
+async def test_incidents_of_the_house_are_no_other_tenants_to_look_into(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, LETS)
+    wanted = json.dumps({"bundle": str(settings.data_dir / "incidents" / "i-1" / "bundle")})
+    foreign = Principal(name="cat", tenant="bank")
+    async with opened(settings) as known:
+        with pytest.raises(BadInput, match="none of the folders"):
+            await done(known["investigate"], wanted, context(by=foreign))
+        with pytest.raises(BadInput) as ours:
+            await done(known["investigate"], wanted, context())
+
+    assert "none of the folders" not in str(ours.value)
 
 
 async def test_a_question_is_answered(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from opsmith.nouns.episode import EpisodeState
 from opsmith.nouns.incident import ENDED, Incident, Verdict
 from opsmith.nouns.signals import Alert
 from opsmith.nouns.task import Task
-from opsmith.seams.ledger import Ledger, Wanted
+from opsmith.seams.ledger import Readable, Wanted
 
 MOST_CAUSES = 3
 MOST_ROWS = 20
@@ -304,7 +304,7 @@ async def firing_names(world: World, names: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-async def incidents_of(ledger: Ledger | None) -> tuple[Incident, ...]:
+async def incidents_of(ledger: Readable | None) -> tuple[Incident, ...]:
     """The incidents of a ledger that stand for themselves: open ones first, newest first."""
     if ledger is None:
         return ()

@@ -21,7 +21,7 @@ from opsmith.nouns.series import Series
 from opsmith.nouns.session import Role
 from opsmith.nouns.topology import Topology
 from opsmith.plan.ordering import Ground
-from opsmith.seams.ledger import Ledger
+from opsmith.seams.ledger import Readable
 from opsmith.seams.metrics import Metrics
 from opsmith.seams.repository import Repository
 
@@ -103,7 +103,7 @@ class World:
     begin: datetime | None = None
     recording: Recording | None = None
     topology: Topology = field(default_factory=Topology)
-    ledger: Ledger | None = None
+    ledger: Readable | None = None
     repository: Repository | None = None
     columns: int = 80
     asked: str = ""
