@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from opsmith.backends.intent.encoder import encode
-from opsmith.backends.intent.serving import ServedIntents
+from opsmith.backends.intent.serving import Canary, ServedIntents
 from opsmith.backends.intent.shelf import Shelf
 from opsmith.backends.intent.train import Lesson, train
 from opsmith.numerics.lowrank import fit, fit_head, logits
@@ -87,7 +87,7 @@ def swapping(swaps: int, callers: int) -> None:
     canary = read_lessons(SHIPPED / "canary.jsonl")
     with tempfile.TemporaryDirectory() as folder:
         shelf = Shelf(Path(folder), SHIPPED)
-        serving = ServedIntents(shelf, canary)
+        serving = ServedIntents(shelf, Canary(lambda: canary))
         serving.opinions(QUESTIONS)
         lessons = [
             *read_lessons(LESSONS),

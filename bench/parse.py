@@ -31,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
-from opsmith.backends.intent.serving import ServedIntents
+from opsmith.backends.intent.serving import Canary, ServedIntents
 from opsmith.backends.intent.shelf import Shelf
 from opsmith.errors import OpsmithError
 from opsmith.nouns.task import Reading
@@ -131,7 +131,7 @@ def arguments() -> argparse.Namespace:
 
 def opinions(adapter: Path) -> ServedIntents:
     """The intent model with one adapter."""
-    return ServedIntents(Shelf(adapter / "none", adapter), ())
+    return ServedIntents(Shelf(adapter / "none", adapter), Canary(tuple))
 
 
 class Last:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -10,6 +11,8 @@ import pytest
 from builders.asgi import asking
 
 from opsmith.audit.principals import hashed, new_key, read_principals, with_principal
+from opsmith.backends.intent import adapter as stored
+from opsmith.backends.intent.shelf import Shelf
 from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.errors import BadInput
 from opsmith.http.api import create
@@ -77,6 +80,26 @@ def test_a_question_is_answered_and_its_turn_carries_who_asked(
     assert client.get(f"/v1/plans/{plan['id']}", headers=as_(ANN)).json()["id"] == plan["id"]
     (record,) = kept(tmp_path, "turn")
     assert (record.entry.principal, record.entry.tenant) == ("ann", "shop")
+
+
+def test_a_question_is_read_by_the_adapter_of_the_tenant_who_asks(
+    client: httpx.Client, tmp_path: Path
+) -> None:
+    shipped = Path(stored.__file__).parent / "shipped"
+    shelf = Shelf(tmp_path / "intent", shipped).of("shop")
+    other = {"check_health": "show_topology", "show_topology": "check_health"}
+    taught = stored.load(shipped)
+    labels = tuple(other.get(label, label) for label in taught.labels)
+    shelf.add("strange", replace(taught, labels=labels))
+    shelf.use("strange")
+
+    told = [
+        client.post("/v1/ask", json={"question": "cart doing alright?"}, headers=as_(key)).json()
+        for key in (ANN, BOB)
+    ]
+
+    read = [one["answers"][0]["task"]["intent"] for one in told]
+    assert read == ["show_topology", "check_health"]
 
 
 def test_events_come_one_by_one_and_a_session_goes_on(client: httpx.Client) -> None:

@@ -60,6 +60,26 @@ def test_an_adapter_is_trained_measured_used_and_taken_back(
     assert run("rollback").exit_code == 1
 
 
+def test_a_tenant_has_adapters_of_its_own(run: Run, lessons: Path, tmp_path: Path) -> None:
+    own = ("--tenant", "shop")
+    (tmp_path / "data" / "intent").mkdir(parents=True)
+    (tmp_path / "data" / "intent" / "canary.jsonl").write_text(lessons.read_text())
+
+    run("train", str(lessons), "--name", "lamps", *own)
+    used = run("use", "lamps", *own)
+    mine = json.loads(run("adapters", *own, "-o", "json").output)
+    shared = json.loads(run("adapters", "-o", "json").output)
+    strange = run("use", "lamps", "--tenant", "bank")
+    back = run("rollback", *own)
+
+    assert used.exit_code == 0
+    assert [(one["name"], one["active"]) for one in mine] == [("shared", False), ("lamps", True)]
+    assert [(one["name"], one["active"]) for one in shared] == [("shipped", True)]
+    assert strange.exit_code == 2
+    assert "There is no adapter 'lamps': shared." in strange.output
+    assert back.output == "shared is in use.\n"
+
+
 def test_an_adapter_that_is_worse_is_not_put_into_use(run: Run, lessons: Path) -> None:
     run("train", str(lessons), "--name", "lamps")
 

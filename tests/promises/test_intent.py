@@ -15,19 +15,20 @@ from threadpoolctl import ThreadpoolController
 from opsmith.backends.intent import adapter as stored
 from opsmith.backends.intent import encoder
 from opsmith.backends.intent.adapter import Adapter, load
-from opsmith.backends.intent.serving import ServedIntents, Swap
+from opsmith.backends.intent.serving import Canary, ServedIntents, Swap, TenantIntents
 from opsmith.backends.intent.shelf import Shelf
 from opsmith.backends.intent.train import Lesson, train
 from opsmith.errors import BadInput, Conflict, NotFound
 from opsmith.nouns.task import Risk, Understood
 from opsmith.parse.loading import builtin_schemas, load_catalogue
 from opsmith.parse.reader import SentenceReader
-from opsmith.seams.intent import Intents
+from opsmith.seams.intent import Intents, Opinion
 from opsmith.settings import Settings
 from opsmith.testing import intent as promises
 from opsmith.wiring.intent import intents, keep_fresh, read_lessons
 
 SHIPPED = Path(stored.__file__).parent / "shipped"
+UNTRIED = Canary(tuple)
 LESSONS = [
     *(
         Lesson(f"restart the {name} service", "restart")
@@ -51,7 +52,7 @@ def shelf(tmp_path: Path) -> Shelf:
 def model(request: pytest.FixtureRequest, shelf: Shelf) -> Intents:
     if request.param == "scripted":
         return promises.ScriptedIntents({"restart cart": ("restart_service", 0.9)})
-    return ServedIntents(shelf, ())
+    return ServedIntents(shelf, UNTRIED)
 
 
 @pytest.mark.parametrize("check", promises.CHECKS, ids=lambda check: check.__name__)
@@ -113,7 +114,7 @@ def test_weights_that_are_no_numbers_are_refused(small: Adapter, tmp_path: Path)
 
 
 def test_a_new_adapter_serves_after_the_next_look(small: Adapter, shelf: Shelf) -> None:
-    serving = ServedIntents(shelf, ())
+    serving = ServedIntents(shelf, UNTRIED)
     assert serving.opinions(["restart cart"])[0].intent == "restart_service"
     shelf.add("mine", small)
     assert serving.refresh() is None
@@ -132,7 +133,7 @@ def test_a_new_adapter_serves_after_the_next_look(small: Adapter, shelf: Shelf) 
 def test_an_adapter_that_is_worse_is_refused_and_the_old_one_stays(
     small: Adapter, shelf: Shelf
 ) -> None:
-    serving = ServedIntents(shelf, [Lesson("restart cart", "restart_service")])
+    serving = ServedIntents(shelf, Canary(lambda: [Lesson("restart cart", "restart_service")]))
     shelf.add("mine", small)
     assert "worse" in serving.fault_of("mine")
     shelf.use("mine")
@@ -146,7 +147,7 @@ def test_an_adapter_that_is_worse_is_refused_and_the_old_one_stays(
 
 
 def test_an_adapter_for_another_encoder_is_refused(small: Adapter, shelf: Shelf) -> None:
-    serving = ServedIntents(shelf, ())
+    serving = ServedIntents(shelf, UNTRIED)
     shelf.add("mine", replace(small, encoder="another"))
     shelf.use("mine")
 
@@ -168,13 +169,15 @@ def test_a_broken_note_of_what_is_in_use_means_the_shipped_one(shelf: Shelf) -> 
     shelf.root.mkdir()
     for text in ("", "[]", '{"use": 3}', '{"use": ["gone"]}'):
         (shelf.root / "active.json").write_text(text)
-        assert ServedIntents(shelf, ()).opinions(["restart cart"])[0].intent == "restart_service"
+        assert (
+            ServedIntents(shelf, UNTRIED).opinions(["restart cart"])[0].intent == "restart_service"
+        )
 
 
 def test_no_request_fails_and_none_is_mixed_while_adapters_are_swapped(
     small: Adapter, shelf: Shelf
 ) -> None:
-    serving = ServedIntents(shelf, ())
+    serving = ServedIntents(shelf, UNTRIED)
     shelf.add("mine", small)
     faults: list[str] = []
     stop = threading.Event()
@@ -215,7 +218,7 @@ def test_vectors_are_the_same_alone_together_at_once_and_remembered() -> None:
 def test_a_text_that_was_asked_before_is_not_encoded_again(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = ServedIntents(shelf, ())
+    model = ServedIntents(shelf, UNTRIED)
     first = model.opinions(["the oven of the bakery is cold"])
     monkeypatch.setattr(encoder, "encode", lambda texts: pytest.fail(f"encoded again: {texts}"))
 
@@ -254,7 +257,7 @@ def test_no_hostile_sentence_leads_to_a_change_when_the_model_is_asked(shelf: Sh
     reader = SentenceReader(
         load_catalogue(folder / "inventory.yaml"),
         builtin_schemas(),
-        intents=ServedIntents(shelf, ()),
+        intents=ServedIntents(shelf, UNTRIED),
     )
     lines = (folder / "hostile.jsonl").read_text("utf-8").splitlines()
 
@@ -266,6 +269,124 @@ def test_no_hostile_sentence_leads_to_a_change_when_the_model_is_asked(shelf: Sh
     assert changed == []
 
 
+@pytest.fixture
+def tenants(shelf: Shelf) -> TenantIntents:
+    return TenantIntents(shelf, lambda _: UNTRIED)
+
+
+def first(model: Intents) -> str:
+    return model.opinions([LESSONS[0].text])[0].ranked[0][0]
+
+
+def test_an_adapter_of_a_tenant_serves_that_tenant_alone(
+    small: Adapter, shelf: Shelf, tenants: TenantIntents
+) -> None:
+    shelf.of("shop").add("mine", small)
+    shelf.of("shop").use("mine")
+
+    told = [tenants.of(tenant) for tenant in ("shop", "bank", "Shop", "default", "")]
+
+    assert [first(one) for one in told] == ["restart", *["restart_service"] * 4]
+    assert shelf.names() == ("shipped",)
+    assert shelf.of("shop").names() == ("shared", "mine")
+
+
+def test_a_tenant_without_a_choice_follows_what_all_are_served(
+    small: Adapter, shelf: Shelf, tenants: TenantIntents
+) -> None:
+    shelf.of("shop").add("mine", small)
+    assert first(tenants.of("shop")) == "restart_service"
+    shelf.add("ours", small)
+    shelf.use("ours")
+
+    swaps = tenants.refresh()
+
+    assert [(one.served, one.tenant) for one in swaps] == [("ours", "")]
+    assert first(tenants.of("shop")) == "restart"
+
+
+def test_a_tenant_swaps_and_goes_back_by_itself(
+    small: Adapter, shelf: Shelf, tenants: TenantIntents
+) -> None:
+    own = shelf.of("shop")
+    own.add("mine", small)
+    tenants.of("shop").opinions([])
+    assert tenants.refresh() == ()
+
+    own.use("mine")
+    taken = tenants.refresh()
+    assert own.rollback() == "shared"
+    back = tenants.refresh()
+
+    assert [(one.served, one.tenant) for one in taken] == [("mine", "shop")]
+    assert [(one.served, one.tenant) for one in back] == [("shared", "shop")]
+    assert first(tenants.of("shop")) == "restart_service"
+
+
+def test_a_damaged_adapter_of_a_tenant_leaves_it_with_the_shared_one(
+    small: Adapter, shelf: Shelf, tenants: TenantIntents
+) -> None:
+    own = shelf.of("shop")
+    own.add("mine", small)
+    tenants.of("shop").opinions([])
+    own.use("mine")
+    (own.root / "mine" / "head.safetensors").write_bytes(b"half")
+
+    (told,) = tenants.refresh()
+
+    assert (told.served, told.tenant) == ("shared", "shop")
+    assert "damaged" in told.refused
+    assert first(tenants.of("shop")) == "restart_service"
+
+
+def test_a_canary_set_that_cannot_be_read_refuses_and_does_not_stop_the_looks(
+    small: Adapter, shelf: Shelf, tmp_path: Path
+) -> None:
+    broken = tmp_path / "canary.jsonl"
+    broken.write_text("no json")
+    serving = ServedIntents(shelf, Canary(lambda: read_lessons(broken)))
+    serving.opinions([])
+    shelf.add("mine", small)
+    shelf.use("mine")
+
+    swap = serving.refresh()
+
+    assert swap is not None
+    assert "canary.jsonl:1" in swap.refused
+    assert first(serving) == "restart_service"
+
+
+def test_swaps_of_one_tenant_under_load_leave_the_answers_of_another_as_they_are(
+    small: Adapter, shelf: Shelf, tenants: TenantIntents
+) -> None:
+    texts = ["restart the cart service", "购物车的内存是多少"]
+    for tenant in ("shop", "bank"):
+        shelf.of(tenant).add("mine", small)
+    shelf.of("bank").use("mine")
+    before = {tenant: tenants.of(tenant).opinions(texts) for tenant in ("shop", "bank")}
+    heard: dict[str, set[tuple[Opinion, ...]]] = {"shop": set(), "bank": set()}
+    stop = threading.Event()
+
+    def ask(tenant: str) -> None:
+        while not stop.is_set():
+            heard[tenant].add(tenants.of(tenant).opinions(texts))
+
+    threads = [threading.Thread(target=ask, args=(tenant,)) for tenant in heard]
+    for thread in threads:
+        thread.start()
+    for _ in range(4):
+        for name in ("mine", "shared"):
+            shelf.of("shop").use(name)
+            (swap,) = tenants.refresh()
+            assert (swap.tenant, swap.refused) == ("shop", "")
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+    assert heard["bank"] == {before["bank"]}
+    assert heard["shop"] <= {before["shop"], before["bank"]}
+
+
 async def test_a_process_that_serves_takes_a_swap_up_by_itself(
     small: Adapter, tmp_path: Path
 ) -> None:
@@ -275,7 +396,9 @@ async def test_a_process_that_serves_takes_a_swap_up_by_itself(
     (shelf.root / "canary.jsonl").write_text(
         json.dumps({"text": LESSONS[0].text, "intent": LESSONS[0].intent})
     )
-    assert intents(settings).opinions([LESSONS[0].text])[0].ranked[0][0] == "restart_service"
+    assert (
+        intents(settings, "shop").opinions([LESSONS[0].text])[0].ranked[0][0] == "restart_service"
+    )
     told: asyncio.Queue[Swap] = asyncio.Queue()
     task = asyncio.create_task(keep_fresh(settings, told.put))
     shelf.add("mine", small)
@@ -285,4 +408,4 @@ async def test_a_process_that_serves_takes_a_swap_up_by_itself(
     task.cancel()
 
     assert (swap.served, swap.refused) == ("mine", "")
-    assert intents(settings).opinions([LESSONS[0].text])[0].ranked[0][0] == "restart"
+    assert intents(settings, "shop").opinions([LESSONS[0].text])[0].ranked[0][0] == "restart"

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _DATA = click.argument("data", type=click.Path(path_type=Path, dir_okay=False))
 _SHOWN_MISSES = 10
+_TENANT = click.option(
+    "--tenant", default="", help="The adapters of this tenant alone, instead of the shared ones."
+)
 
 
 @click.group()
@@ -27,8 +30,9 @@ def intent() -> None:
 @_DATA
 @click.option("--name", required=True, help="What the new adapter is called.")
 @click.option("--notes", default="", help="What DATA is and under which licence, kept with it.")
+@_TENANT
 @output_option
-def train(data: Path, name: str, notes: str, output: str) -> None:
+def train(data: Path, name: str, notes: str, tenant: str, output: str) -> None:
     """Learn from DATA, JSON lines {"text", "intent"}; `use` puts the result into use.
 
     A fifth of DATA is held out to choose and to calibrate, then all of it is learned.
@@ -36,19 +40,20 @@ def train(data: Path, name: str, notes: str, output: str) -> None:
     from opsmith.settings import load
     from opsmith.wiring.intent import train_adapter
 
-    _tell([train_adapter(data, name, load(), notes=notes)], output)
+    _tell([train_adapter(data, name, load(), notes=notes, tenant=tenant)], output)
 
 
 @intent.command("eval")
 @_DATA
 @click.option("--adapter", help="The adapter to measure instead of the one in use.")
+@_TENANT
 @output_option
-def evaluate(data: Path, adapter: str | None, output: str) -> None:
+def evaluate(data: Path, adapter: str | None, tenant: str, output: str) -> None:
     """Measure an adapter on DATA, JSON lines {"text", "intent"}."""
     from opsmith.settings import load
     from opsmith.wiring.intent import score_adapter
 
-    score = score_adapter(data, adapter, load())
+    score = score_adapter(data, adapter, load(), tenant=tenant)
     if output == "json":
         click.echo(json.dumps(asdict(score), ensure_ascii=False, indent=2))
         return
@@ -59,36 +64,41 @@ def evaluate(data: Path, adapter: str | None, output: str) -> None:
 
 
 @intent.command()
+@_TENANT
 @output_option
-def adapters(output: str) -> None:
+def adapters(tenant: str, output: str) -> None:
     """List the adapters; the one in use is marked."""
     from opsmith.settings import load
     from opsmith.wiring.intent import adapters as found
 
-    _tell(list(found(load())), output)
+    _tell(list(found(load(), tenant=tenant)), output)
 
 
 @intent.command()
 @click.argument("name")
+@_TENANT
 @output_option
-def use(name: str, output: str) -> None:
+def use(name: str, tenant: str, output: str) -> None:
     """Put the adapter NAME into use, unless it is damaged or worse than the one before.
+
+    For a tenant, NAME is one of its own, or `shared` for whatever all others are served.
 
     Processes that serve take it up within half a second, without losing a request.
     """
     from opsmith.settings import load
     from opsmith.wiring.intent import use_adapter
 
-    _tell([use_adapter(name, load())], output)
+    _tell([use_adapter(name, load(), tenant=tenant)], output)
 
 
 @intent.command()
-def rollback() -> None:
+@_TENANT
+def rollback(tenant: str) -> None:
     """Go back to the adapter that was in use before."""
     from opsmith.settings import load
     from opsmith.wiring.intent import roll_back
 
-    click.echo(f"{roll_back(load())} is in use.")
+    click.echo(f"{roll_back(load(), tenant=tenant)} is in use.")
 
 
 def _tell(cards: list[AdapterCard], output: str) -> None:

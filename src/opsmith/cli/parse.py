@@ -47,6 +47,7 @@ def parse(
     from opsmith.settings import load
     from opsmith.wiring.intent import intents
     from opsmith.wiring.parse import Sources, read_sentence, reading_as_json, reading_as_text
+    from opsmith.wiring.sessions import os_user
 
     text = sentence if sentence is not None else sys.stdin.buffer.read().decode("utf-8", "replace")
     sources = Sources(
@@ -54,7 +55,7 @@ def parse(
         context=context,
         schemas=schemas,
         zone=zone,
-        intents=intents(load()),
+        intents=intents(load(), os_user().tenant),
     )
     reading = read_sentence(text, sources)
     if output == "json":

@@ -82,7 +82,7 @@ class Talk:
                 history=FileHistory(str(history)), completer=names, complete_while_typing=False
             )
             # While the person types; a loop keeps no task alive that nobody holds.
-            self._warming = asyncio.create_task(talk.asker.warm())
+            self._warming = asyncio.create_task(talk.asker.warm(talk.principal.tenant))
             while True:
                 try:
                     with patch_stdout():

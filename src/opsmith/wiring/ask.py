@@ -138,14 +138,14 @@ class Asker:
         """Let go of servers."""
         await self._stack.__aexit__(kind, error, traceback)
 
-    async def read(self, text: str, state: State) -> tuple[Reading, State]:
-        """How a sentence is understood, against the names that exist now."""
+    async def read(self, text: str, state: State, *, tenant: str) -> tuple[Reading, State]:
+        """How a sentence of a tenant is understood, against the names that exist now."""
         names = await self._names()
         reader = SentenceReader(
             names,
             self._schemas,
             zone=self.zone,
-            intents=intents(self._settings),
+            intents=intents(self._settings, tenant),
             last=asked_of(self._last, asyncio.get_running_loop()) if self._last else None,
         )
         return await asyncio.to_thread(reader.read, text, state)
@@ -193,10 +193,10 @@ class Asker:
             return answers
         return (replace(answers[0], narration=checked(said, facts)), *answers[1:])
 
-    async def warm(self) -> None:
+    async def warm(self, tenant: str) -> None:
         """Load the encoder ahead of the sentence that will need it."""
         with suppress(OpsmithError):  # the sentence will say so, if one comes
-            await asyncio.to_thread(intents(self._settings).opinions, ["warm"])
+            await asyncio.to_thread(intents(self._settings, tenant).opinions, ["warm"])
 
     async def names(self) -> Sequence[str]:
         """Every name that may be asked about, for completion."""
@@ -398,7 +398,7 @@ async def reply_to(
         reading: Reading = Understood(tasks=(wanted.task,), zone=asker.zone)
         after = state.after(reading)
     else:
-        reading, after = await asker.read(text, state)
+        reading, after = await asker.read(text, state, tenant=by.tenant)
     reply = Reply(language=language_of(text), reading=reading, said=said_of(reading))
     if isinstance(reading, Understood):
         if wanted.changes and not any(map(changes, reading.tasks)):

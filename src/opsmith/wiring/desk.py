@@ -128,7 +128,7 @@ class Desk:
     async def _steps(
         self, talk: Conversation, question: str, began: datetime, *, narrate: bool
     ) -> AsyncGenerator[Told, None]:
-        reading, after = await talk.asker.read(question, talk.state)
+        reading, after = await talk.asker.read(question, talk.state, tenant=talk.principal.tenant)
         yield Told(kind="reading", body=_reading(reading))
         answers: list[Answer] = []
         if isinstance(reading, Understood):
@@ -174,7 +174,8 @@ class Desk:
     async def _swapped(self, swap: Swap) -> None:
         """Which adapter reads sentences from now on, or why a new one was refused."""
         body = json.dumps(asdict(swap), default=str)
-        one = Entry(kind=ADAPTER, subject="intent", body=body, at=datetime.now(UTC))
+        tenant = swap.tenant or "default"
+        one = Entry(kind=ADAPTER, subject="intent", body=body, at=datetime.now(UTC), tenant=tenant)
         await self._ledger.append([one], durable=False)
 
 

@@ -17,7 +17,7 @@ from opsmith.settings import Settings
 
 if TYPE_CHECKING:
     from opsmith.backends.intent.adapter import Adapter
-    from opsmith.backends.intent.serving import ServedIntents, Swap
+    from opsmith.backends.intent.serving import Canary, Swap, TenantIntents
     from opsmith.backends.intent.shelf import Shelf
     from opsmith.backends.intent.train import Lesson
 
@@ -60,53 +60,63 @@ class Score:
 class LateIntents:
     """Intents that load their encoder with the first question: most sentences need none."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tenant: str) -> None:
         self._folder = folder
+        self._tenant = tenant
 
     def opinions(self, texts: Sequence[str]) -> tuple[Opinion, ...]:
-        """Ask what `served` gives."""
-        return served(self._folder).opinions(texts)
+        """Ask what serves the tenant."""
+        return served(self._folder).of(self._tenant).opinions(texts)
 
 
-def intents(settings: Settings) -> Intents:
-    """What gives opinions on intents with these settings; loads nothing yet."""
-    return LateIntents(settings.data_dir / FOLDER)
+def intents(settings: Settings, tenant: str) -> Intents:
+    """What gives a tenant opinions on intents with these settings; loads nothing yet."""
+    return LateIntents(settings.data_dir / FOLDER, tenant)
 
 
 @cache
-def served(folder: Path) -> ServedIntents:
+def served(folder: Path) -> TenantIntents:
     """The serving object of one folder of adapters, one a process."""
-    from opsmith.backends.intent.serving import ServedIntents
+    from opsmith.backends.intent.serving import Canary, TenantIntents
     from opsmith.backends.intent.shelf import Shelf
 
-    own = folder / CANARY
-    canary = read_lessons(own if own.is_file() else _shipped() / CANARY)
-    return ServedIntents(Shelf(folder, _shipped()), canary)
+    @cache
+    def over(path: Path) -> Canary:
+        return Canary(lambda: read_lessons(path))
+
+    def canary(root: Path) -> Canary:
+        """Of this shelf, else of the one that all share, else the shipped one."""
+        found = (one / CANARY for one in (root, folder) if (one / CANARY).is_file())
+        return over(next(found, _shipped() / CANARY))
+
+    return TenantIntents(Shelf(folder, _shipped()), canary)
 
 
 async def keep_fresh(settings: Settings, tell: Callable[[Swap], Awaitable[None]]) -> None:
-    """Look at the folder of adapters every `hot_reload_interval_ms`, for as long as it runs.
+    """Look at the folders of adapters every `hot_reload_interval_ms`, for as long as it runs.
 
     tell: is told of each swap and of each adapter that was refused.
     """
     serving = served(settings.data_dir / FOLDER)
     while True:
-        swap = await asyncio.to_thread(serving.refresh)
-        if swap is not None:
+        for swap in await asyncio.to_thread(serving.refresh):
             await tell(swap)
         await asyncio.sleep(settings.hot_reload_interval_ms / 1e3)
 
 
-def train_adapter(data: Path, name: str, settings: Settings, *, notes: str) -> AdapterCard:
+def train_adapter(
+    data: Path, name: str, settings: Settings, *, notes: str, tenant: str = ""
+) -> AdapterCard:
     """Train on a file of sentences and put the adapter on the shelf; it is not in use yet.
 
+    tenant: whose shelf, empty for the one that all share.
     Raises `BadInput` for a file that cannot be learned from, `Conflict` for a name that is taken.
     """
     import numpy as np
 
     from opsmith.backends.intent.train import train
 
-    shelf = _shelf(settings)
+    shelf = _shelf(settings, tenant)
     if name in shelf.names():
         raise Conflict(f"There is an adapter {name!r} already.", hint="Choose a new name.")
     lessons = read_lessons(data)
@@ -118,13 +128,13 @@ def train_adapter(data: Path, name: str, settings: Settings, *, notes: str) -> A
 _PRECISION = 0.95
 
 
-def score_adapter(data: Path, name: str | None, settings: Settings) -> Score:
+def score_adapter(data: Path, name: str | None, settings: Settings, *, tenant: str = "") -> Score:
     """Measure an adapter, the one in use by default, on a file of sentences."""
     from opsmith.backends.intent.adapter import load
     from opsmith.backends.intent.encoder import encode
     from opsmith.numerics.lowrank import probabilities
 
-    shelf = _shelf(settings)
+    shelf = _shelf(settings, tenant)
     adapter = load(shelf.folder(name or shelf.active()))
     lessons = read_lessons(data)
     chances = probabilities(encode([one.text for one in lessons]), adapter.fitted)
@@ -145,11 +155,11 @@ def score_adapter(data: Path, name: str | None, settings: Settings) -> Score:
     )
 
 
-def adapters(settings: Settings) -> tuple[AdapterCard, ...]:
-    """Every adapter on the shelf, also those that cannot serve, with why."""
+def adapters(settings: Settings, *, tenant: str = "") -> tuple[AdapterCard, ...]:
+    """Every adapter on a shelf, also those that cannot serve, with why."""
     from opsmith.backends.intent.adapter import load
 
-    shelf = _shelf(settings)
+    shelf = _shelf(settings, tenant)
     active = shelf.active()
     found: list[AdapterCard] = []
     for name in shelf.names():
@@ -160,22 +170,23 @@ def adapters(settings: Settings) -> tuple[AdapterCard, ...]:
     return tuple(found)
 
 
-def use_adapter(name: str, settings: Settings) -> AdapterCard:
+def use_adapter(name: str, settings: Settings, *, tenant: str = "") -> AdapterCard:
     """Put an adapter into use; processes that serve take it up at their next look.
 
     It is tried here as they will try it. Raises `BadInput` when it is damaged or for another
     encoder, `Conflict` when it reads the canary set worse than the one in use.
     """
-    shelf = _shelf(settings)
-    faults = served(settings.data_dir / FOLDER).fault_of(name)
+    shelf = _shelf(settings, tenant)
+    shelf.folder(name)
+    faults = served(settings.data_dir / FOLDER).of(tenant).fault_of(name)
     if faults:
         raise Conflict(f"{name} is not put into use: {faults}")
     return _card(name, shelf.use(name), active=True)
 
 
-def roll_back(settings: Settings) -> str:
+def roll_back(settings: Settings, *, tenant: str = "") -> str:
     """Go back to the adapter before; returns its name."""
-    return _shelf(settings).rollback()
+    return _shelf(settings, tenant).rollback()
 
 
 def read_lessons(path: Path) -> tuple[Lesson, ...]:
@@ -219,10 +230,11 @@ def _card(name: str, adapter: Adapter, *, active: bool) -> AdapterCard:
     )
 
 
-def _shelf(settings: Settings) -> Shelf:
+def _shelf(settings: Settings, tenant: str) -> Shelf:
     from opsmith.backends.intent.shelf import Shelf
 
-    return Shelf(settings.data_dir / FOLDER, _shipped())
+    shared = Shelf(settings.data_dir / FOLDER, _shipped())
+    return shared.of(tenant) if tenant else shared
 
 
 def _shipped() -> Path:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from opsmith.backends.intent.adapter import Adapter, load
 from opsmith.backends.intent.encoder import ENCODER_ID, WIDTH, encode, recalled
-from opsmith.backends.intent.shelf import SHIPPED, Shelf
+from opsmith.backends.intent.shelf import SHARED, Shelf
 from opsmith.backends.intent.train import Lesson
 from opsmith.errors import BadInput, HouseError, NotFound
 from opsmith.numerics.lowrank import probabilities
@@ -25,46 +26,81 @@ class Swap:
 
     served: name of the adapter served from now on. version: of its weights.
     refused: why another one that was to be served is not, empty when it is.
+    tenant: whose shelf it is, empty for the one that all share.
     """
 
     served: str
     version: str
     refused: str = ""
+    tenant: str = ""
+
+
+class Canary:
+    """Sentences that a new adapter is tried on before it serves.
+
+    read: gives them, none for no trial; called with the first trial, raises `BadInput`.
+    """
+
+    def __init__(self, read: Callable[[], Sequence[Lesson]]) -> None:
+        self._read = read
+        self._known: tuple[NDArray[np.float64], tuple[str, ...]] | None = None
+
+    def right(self, adapter: Adapter) -> float:
+        """The share that an adapter reads right; 1 when there are none."""
+        if self._known is None:
+            lessons = self._read()
+            vectors = encode([lesson.text for lesson in lessons])
+            self._known = vectors, tuple(lesson.intent for lesson in lessons)
+        vectors, intents = self._known
+        if not intents:
+            return 1.0
+        best = probabilities(vectors, adapter.fitted).argmax(axis=1)
+        read = [adapter.labels[place] for place in best]
+        return float(np.mean([one == right for one, right in zip(read, intents, strict=True)]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Serving:
     name: str
     adapter: Adapter
-    canary: float
 
 
 class ServedIntents:
     """Keeps the promises of `seams.intent.Intents` with whatever the shelf says is in use.
 
-    canary: sentences a new adapter is tried on before it serves; none for no trial.
+    behind: of a tenant's shelf, what serves while nothing of its own is in use.
     """
 
-    def __init__(self, shelf: Shelf, canary: Sequence[Lesson]) -> None:
+    def __init__(
+        self,
+        shelf: Shelf,
+        canary: Canary,
+        *,
+        tenant: str = "",
+        behind: ServedIntents | None = None,
+    ) -> None:
         self._shelf = shelf
-        self._canary = tuple(canary)
-        self._tried: NDArray[np.float64] | None = None
+        self._canary = canary
+        self._tenant = tenant
+        self._behind = behind
         self._seen: tuple[str, bytes] | None = None
-        self._serving: _Serving | None = None
+        self._started = False
+        self._own: _Serving | None = None
 
     def opinions(self, texts: Sequence[str]) -> tuple[Opinion, ...]:
         """Read the serving object once, so that a swap in between changes nothing."""
-        serving = self._serving or self._start()
+        adapter = self._now().adapter
         if not texts:
             return ()
-        chances = probabilities(recalled(texts), serving.adapter.fitted)
-        return tuple(_opinion(row, serving.adapter) for row in chances)
+        chances = probabilities(recalled(texts), adapter.fitted)
+        return tuple(_opinion(row, adapter) for row in chances)
 
     def fault_of(self, name: str) -> str:
         """Why an adapter would not be served if it were put into use now; empty when it would."""
-        serving = self._serving or self._start()
+        if name == SHARED and self._behind is not None:
+            return ""
         try:
-            return _worse(self._candidate(name), serving)
+            return self._worse(self._candidate(name), self._now())
         except BadInput as error:
             return str(error)
 
@@ -76,29 +112,46 @@ class ServedIntents:
         signature = self._shelf.signature()
         if signature == self._seen:
             return None
-        serving = self._serving or self._start()
+        serving = self._now()
         self._seen = signature
+        if signature[0] == SHARED and self._behind is not None:
+            had, self._own = self._own, None
+            return None if had is None else self._swap(self._now())
         try:
             candidate = self._candidate(signature[0])
+            same = candidate.adapter.version == serving.adapter.version
+            known = same or self._shelf.went_back()
+            fault = "" if known else self._worse(candidate, serving)
         except (BadInput, NotFound) as error:
-            return _swap(serving, refused=f"{signature[0]}: {error}")
-        if candidate.adapter.version == serving.adapter.version:
-            return None
-        worse = _worse(candidate, serving)
-        if worse and not self._shelf.went_back():
-            return _swap(serving, refused=f"{signature[0]}: {worse}")
-        self._serving = candidate
-        return _swap(candidate)
+            fault = str(error)
+        if fault:
+            return self._swap(serving, refused=f"{signature[0]}: {fault}")
+        self._own = candidate
+        return None if same else self._swap(candidate)
 
-    def _start(self) -> _Serving:
-        """The adapter in use, or the shipped one when that cannot serve."""
-        for name in dict.fromkeys((self._shelf.active(), SHIPPED)):
+    def _now(self) -> _Serving:
+        if not self._started:
+            self._start()
+        own = self._own
+        if own is not None:
+            return own
+        if self._behind is None:
+            raise HouseError(
+                "No adapter can serve, not even the shipped one; install opsmith again."
+            )
+        return self._behind._now()  # noqa: SLF001 - of another one of this kind
+
+    def _start(self) -> None:
+        """Take the adapter in use, or what stands behind it when that cannot serve."""
+        for name in dict.fromkeys((self._shelf.active(), self._shelf.last)):
+            if name == SHARED:
+                break
             try:
-                self._serving = self._candidate(name)
+                self._own = self._candidate(name)
             except (BadInput, NotFound):
                 continue
-            return self._serving
-        raise HouseError("No adapter can serve, not even the shipped one; install opsmith again.")
+            break
+        self._started = self._own is not None or self._behind is not None
 
     def _candidate(self, name: str) -> _Serving:
         adapter = load(self._shelf.folder(name))
@@ -107,27 +160,48 @@ class ServedIntents:
             raise BadInput(
                 f"It is for {adapter.encoder} of width {width}; served is {ENCODER_ID}, {WIDTH}."
             )
-        return _Serving(name=name, adapter=adapter, canary=self._right(adapter))
+        return _Serving(name=name, adapter=adapter)
 
-    def _right(self, adapter: Adapter) -> float:
-        """The share of the canary set that an adapter reads right; 1 when there is none."""
-        if not self._canary:
-            return 1.0
-        if self._tried is None:
-            self._tried = encode([lesson.text for lesson in self._canary])
-        best = probabilities(self._tried, adapter.fitted).argmax(axis=1)
-        right = [
-            adapter.labels[place] == lesson.intent
-            for place, lesson in zip(best, self._canary, strict=True)
-        ]
-        return float(np.mean(right))
+    def _worse(self, candidate: _Serving, serving: _Serving) -> str:
+        new, old = self._canary.right(candidate.adapter), self._canary.right(serving.adapter)
+        if new >= old:
+            return ""
+        return f"it is worse: {new:.3f} right on the canary set, {old:.3f} now."
+
+    def _swap(self, serving: _Serving, *, refused: str = "") -> Swap:
+        name, version = serving.name, serving.adapter.version
+        if self._behind is not None and self._own is None:
+            name = SHARED
+        return Swap(served=name, version=version, refused=refused, tenant=self._tenant)
 
 
-def _worse(candidate: _Serving, serving: _Serving) -> str:
-    if candidate.canary >= serving.canary:
-        return ""
-    share = f"{candidate.canary:.3f} right on the canary set, {serving.canary:.3f} now"
-    return f"it is worse: {share}."
+class TenantIntents:
+    """What serves each tenant: its own adapter where one is in use, else the shared one.
+
+    The encoder is one for all. canary: what a shelf of this folder is tried on.
+    """
+
+    def __init__(self, shelf: Shelf, canary: Callable[[Path], Canary]) -> None:
+        self._shelf = shelf
+        self._canary = canary
+        self.shared = ServedIntents(shelf, canary(shelf.root))
+        self._own: dict[str, ServedIntents] = {}
+
+    def of(self, tenant: str) -> ServedIntents:
+        """What serves this tenant; a shelf of its own is found with the next question."""
+        own = self._own.get(tenant)
+        if own is not None:
+            return own
+        shelf = self._shelf.of(tenant)
+        if not tenant or not shelf.root.is_dir():
+            return self.shared
+        made = ServedIntents(shelf, self._canary(shelf.root), tenant=tenant, behind=self.shared)
+        return self._own.setdefault(tenant, made)
+
+    def refresh(self) -> tuple[Swap, ...]:
+        """Look at every shelf that serves; what was swapped or refused."""
+        looks = [one.refresh() for one in (self.shared, *tuple(self._own.values()))]
+        return tuple(swap for swap in looks if swap is not None)
 
 
 def _opinion(chances: NDArray[np.float64], adapter: Adapter) -> Opinion:
@@ -140,7 +214,3 @@ def _opinion(chances: NDArray[np.float64], adapter: Adapter) -> Opinion:
         ranked=ranked,
         version=adapter.version,
     )
-
-
-def _swap(serving: _Serving, *, refused: str = "") -> Swap:
-    return Swap(served=serving.name, version=serving.adapter.version, refused=refused)

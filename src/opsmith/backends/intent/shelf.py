@@ -1,8 +1,12 @@
-"""The shelf: a folder of adapters, and a small file that says which one is in use."""
+"""The shelf: a folder of adapters, and a small file that says which one is in use.
+
+A tenant may have a shelf of its own; behind its adapters stands whatever all others are served.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -14,7 +18,8 @@ from pathlib import Path
 from opsmith.backends.intent.adapter import MANIFEST, Adapter, load, save
 from opsmith.errors import BadInput, Conflict, NotFound, Unreachable
 
-SHIPPED = "shipped"
+SHIPPED, SHARED = "shipped", "shared"
+TENANTS = "tenants"
 _ACTIVE = "active.json"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 # Names that rollback can go back to; older ones stay on the shelf.
@@ -23,15 +28,28 @@ _REMEMBERED = 20
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """Adapters under `root`, each a folder of its own; `shipped` is the one opsmith comes with."""
+    """Adapters under `root`, each a folder of its own; `shipped` is the one opsmith comes with.
+
+    behind: of a tenant's shelf, the one that all share.
+    """
 
     root: Path
     shipped: Path
+    behind: Shelf | None = None
+
+    @property
+    def last(self) -> str:
+        """What is in use when nothing was chosen: `shared` for a tenant, else `shipped`."""
+        return SHIPPED if self.behind is None else SHARED
+
+    def of(self, tenant: str) -> Shelf:
+        """The shelf of a tenant, whose adapters serve nobody else; it may not exist yet."""
+        return Shelf(self.root / TENANTS / _folder_name(tenant), self.shipped, self)
 
     def names(self) -> tuple[str, ...]:
-        """Every adapter there is, the shipped one first."""
+        """Every adapter there is, the one that stands behind all first."""
         found = sorted(path.parent.name for path in self.root.glob(f"*/{MANIFEST}"))
-        return (SHIPPED, *(name for name in found if _NAME.fullmatch(name)))
+        return (self.last, *(name for name in found if _NAME.fullmatch(name)))
 
     def active(self) -> str:
         """The name of the adapter in use."""
@@ -39,8 +57,10 @@ class Shelf:
 
     def folder(self, name: str) -> Path:
         """Where an adapter stands. Raises `NotFound` when there is none of that name."""
-        if name == SHIPPED:
-            return self.shipped
+        if name == self.last:
+            return (
+                self.shipped if self.behind is None else self.behind.folder(self.behind.active())
+            )
         if not _NAME.fullmatch(name) or not (self.root / name / MANIFEST).is_file():
             raise NotFound(
                 f"There is no adapter {name[:64]!r}: {', '.join(self.names())}.",
@@ -50,7 +70,7 @@ class Shelf:
 
     def add(self, name: str, adapter: Adapter) -> Adapter:
         """Put a new adapter on the shelf; it is not in use yet."""
-        if not _NAME.fullmatch(name) or name == SHIPPED:
+        if not _NAME.fullmatch(name) or name in {SHIPPED, SHARED, TENANTS}:
             raise BadInput(
                 f"{name[:64]!r} cannot name an adapter.", hint="Use a-z, 0-9, dot, dash."
             )
@@ -86,7 +106,7 @@ class Shelf:
     def _history(self) -> list[str]:
         names = self._stored().get("use")
         good = [n for n in names if isinstance(n, str)] if isinstance(names, list) else []
-        return good if SHIPPED in good else [*good, SHIPPED]
+        return good if self.last in good else [*good, self.last]
 
     def _stored(self) -> Mapping[str, object]:
         try:
@@ -96,7 +116,7 @@ class Shelf:
         return found if isinstance(found, dict) else {}
 
     def _write(self, history: list[str], *, back: bool = False) -> None:
-        kept = list(dict.fromkeys([*history[:_REMEMBERED], SHIPPED]))
+        kept = list(dict.fromkeys([*history[:_REMEMBERED], self.last]))
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             handle, beside = tempfile.mkstemp(dir=self.root, prefix=".writing-")
@@ -109,3 +129,11 @@ class Shelf:
                     Path(beside).unlink()
         except OSError as error:
             raise Unreachable(f"The adapter folder {self.root} cannot be written.") from error
+
+
+def _folder_name(tenant: str) -> str:
+    """A folder for each tenant, also where `Shop` and `shop` would be the same to the disk."""
+    plain = re.sub(r"[^a-z0-9_-]", "-", tenant.lower())
+    if plain == tenant:
+        return plain
+    return f"{plain}~{hashlib.sha256(tenant.encode('utf-8', 'replace')).hexdigest()[:12]}"
