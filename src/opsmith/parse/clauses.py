@@ -60,6 +60,8 @@ def segments(text: str) -> list[Segment]:
         marks.append((match.lastgroup or "comma").partition("_")[0])
         if "?" in match[0]:
             marks.append("asked")
+        if _MORE.match(text, match.start()):
+            marks.append("more")
         place = match.end()
     if text[place:].strip():
         found.append(Segment(text=text[place:].strip(), marks=tuple(marks)))
@@ -138,10 +140,16 @@ def steps(text: str, tagger: Tagger) -> list[Step]:
 
 _NAME = pattern("<thing>|<alert>")
 _LIMIT = pattern("<thr>")
+_METRIC = pattern("<metric>")
 # "if so wipe its logs": the condition ends there, comma or none.
 _IF_SO = pattern(r"\b(if (?:so|yes))\b ?(?![,;:])")
+# "再看看": one more thing to look at, in no order.
+_MORE = pattern("[,;。]? ?再(?:去|帮我)?(?:看[看下一]|来)")
+_FIRST_OF_ALL = pattern("先")
 _ONLY_NAMES = pattern(
-    r"\W*(?:(?:on|for|at|in|the|same|also|to|对|给|在|把)\W*)*(?:(?:<thing>|<alert>)(?:\W|and|和|与|、|上的?|的)*)+"
+    r"\W*(?:(?:on|for|at|in|the|same|also|to|do|run|repeat|it|that|this|thing|[对给在把到去也])\W*)*"
+    r"(?:(?:<thing>|<alert>)(?:\W|and|too|as well|和|与|、|上(?:面)?的?|的"
+    r"|也|同样|一样|再|执行|运行|做|跑|来|照做|[一同]遍|[一同]次|一下)*)+"
 )
 _ACTION = phrase("clauses", "action")
 _BEFORE_ACTION = phrase("clauses", "before_action")
@@ -330,11 +338,24 @@ class _Weave:
         return Step(
             text=text,
             guess=asked,
-            mark=_strongest(marks),
+            mark=self._joint(marks, asked),
             condition=self.condition,
             negated=self.negated,
             shares=shares,
         )
+
+    def _joint(self, marks: tuple[str, ...], asked: Guess) -> str:
+        """How it hangs on the steps before; 再看看 gives what only looks no order."""
+        mark = _strongest(marks)
+        looks = not {asked.intent, *(step.guess.intent for step in self.made)} & CHANGES
+        if (
+            mark == "then"
+            and "more" in marks
+            and looks
+            and not _FIRST_OF_ALL.search(self.tagger.text)
+        ):
+            return "also"
+        return mark
 
     def _one_more(self, segment: Segment, asked: Guess, last: Step) -> bool:
         """Whether it is one more figure of what the step before measures."""
@@ -369,7 +390,8 @@ class _Weave:
         kinds, before = self._kinds(segment.text) - _TIMES, self._kinds(last.text) - _TIMES
         verbless = segment.guess is None or not segment.guess.strong
         # "restart a, then b": one name is enough where it is said to come next.
-        enough = 0 if segment.has("then") and _ONLY_NAMES.fullmatch(segment.text) else 1
+        next_one = segment.has("then") or last.mark == "after"
+        enough = 0 if next_one and _ONLY_NAMES.fullmatch(segment.text) else 1
         return (
             verbless
             and len(kinds) > enough
@@ -394,8 +416,9 @@ def _is_about(step: Step, last: Step) -> bool:
             return not step.condition
         states = bool(_STATES.search(last.text)) and may_ask_for_change(last.text)
         return states and not last.guess.strong and not step.condition
-    if step.guess.intent == "detect_anomaly":
-        return last.guess.intent == "query_metric" and not (last.guess.strong or last.mark)
+    if step.guess.intent in {"detect_anomaly", "forecast_metric"}:
+        named = last.guess.intent == "query_metric" and not (last.guess.strong or last.mark)
+        return named and not _METRIC.search(step.text)
     return step.guess.intent == "explain_alert" and last.guess.stated
 
 

@@ -78,12 +78,17 @@ class Composer:
     def compose(self, steps: list[Step]) -> list[Draft]:
         """The tasks of `steps`, in order, their targets filled in from each other."""
         last: list[int] = []
+        listed: list[int] = []
         for place, step in enumerate(steps):
             made = self._add(step, steps[place + 1 :])
             if step.shares and last:
                 self._share_times(last, made, step)
                 if step.mark == "then":
                     self._share_manner(last, made)
+                listed += made
+                self._share_agg(listed, step)
+            else:
+                listed = list(made)
             last = made
         self._recent = []
         for draft in self.drafts:
@@ -221,6 +226,7 @@ class Composer:
         ):
             both = [("service", name) for name in self._services_before()]
             options += [both] if both else []
+        options += self._sides(step) or self._one_by_one(step, slots)
         unknown = tuple(
             name
             for span in self.tagger.within(step.text)
@@ -231,6 +237,28 @@ class Composer:
             Draft(intent=intent, slots={**slots, **dict(chosen)}, text=step.text, unknown=unknown)
             for chosen in itertools.product(*options)
         ]
+
+    def _sides(self, step: Step) -> list[list[tuple[str, str]]]:
+        """`on both sides`: what the comparison before compares, a task for each."""
+        compared = self.drafts[-1] if self.drafts else None
+        if compared is None or compared.intent != "compare_config" or not _SIDES.search(step.text):
+            return []
+        sides = compared.slots.get("targets")
+        if not isinstance(sides, tuple):
+            return []
+        kinds = {span.value: span.kind for span in self.tagger.spans}
+        slot = next((s for s, k in _KINDS.items() if kinds.get(sides[0]) in k), "host")
+        about = compared.slots.get("service")
+        shared = [[("service", about)]] if isinstance(about, str) else []
+        return [*shared, [(slot, str(side)) for side in sides]]
+
+    def _one_by_one(self, step: Step, slots: Slots) -> list[list[tuple[str, str]]]:
+        """Hosts in order, where no slot of the task can say so: a task each."""
+        hosts = slots.get("host")
+        told = "strategy" in self.schemas[step.guess.intent].slots
+        if told or not isinstance(hosts, tuple) or not _IN_ORDER.search(step.text):
+            return []
+        return [[("host", host) for host in hosts]]
 
     def _services_before(self) -> list[str]:
         """The services of the tasks that belong together just before."""
@@ -323,6 +351,13 @@ class Composer:
             elif name in own and at_end and not first.keys() & {"window", "start"}:
                 self._give(before, name, own[name])
 
+    def _share_agg(self, listed: list[int], step: Step) -> None:
+        """`the peak of cpu and memory`, `CPU、内存的峰值`: an end of the list says it for all."""
+        own = [place for place in listed if "agg" in self.drafts[place].slots]
+        at_end = own == listed[-1:] and _ENDS_IN_AGG.search(step.text)
+        if at_end or own == listed[:1]:
+            self._give(listed, "agg", self.drafts[own[0]].slots["agg"])
+
     def _share_manner(self, before: list[int], made: list[int]) -> None:
         """Say once how it is done: "clean logs older than 7 days on a, then on b"."""
         first = self.drafts[before[0]].slots
@@ -348,6 +383,8 @@ _STEPS_BACK = phrase("compose", "steps_back")
 # "whichever is unhealthy": a choice that only the task before can make.
 _CHOICE = phrase("compose", "choice")
 _ENDS_IN_TIME = phrase("compose", "ends_in_time")
+_ENDS_IN_AGG = phrase("compose", "ends_in_agg")
+_SIDES = phrase("compose", "sides")
 
 
 def _taken(

@@ -91,7 +91,8 @@ def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
     )
     if place is not None and known:
         low = limit is None and _says("low", text) and not _says("high", text)
-        return Finding(found="no_breach" if low else "breach", source=place, threshold=limit)
+        found = "no_breach" if low or _says("not_over", text) else "breach"
+        return Finding(found=found, source=place, threshold=limit)
     if metric is None:
         return None
     if limit is None and not (_says("anomalous", text) or _says("high", text)):
@@ -99,7 +100,7 @@ def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
     check = "query_metric" if limit else "detect_anomaly"
     if limit and words.first("hor"):
         check = "forecast_metric"
-    return Finding(found="breach", check=check)
+    return Finding(found="no_breach" if _says("not_over", text) else "breach", check=check)
 
 
 def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:

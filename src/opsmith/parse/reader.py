@@ -168,7 +168,12 @@ class SentenceReader:
         if state.fresh and (points_back(tagger.text) or state.age == 0):
             mentioned = state.mentioned
         told = self._told(state) if points_back(tagger.text) else {}
-        return Composer(tagger, self.schemas, (mentioned, told)).compose(
+        known = (
+            (told, mentioned)
+            if "host" in told and _THAT_HOST.search(tagger.text)
+            else (mentioned, told)
+        )
+        return Composer(tagger, self.schemas, known).compose(
             [step for step in found if step.guess.intent in self.schemas]
         )
 
@@ -235,6 +240,8 @@ _LOOSE_SPACE = re.compile(
     "(?<=[\u4e00-\u9fff]) +(?=[\ue000-\uf8ff])|(?<=[\ue000-\uf8ff]) +(?=[\u4e00-\u9fff])"
 )
 _ABOUT_A_SYSTEM = phrase("reader", "about_a_system")
+# One host of several, picked out by the answer before.
+_THAT_HOST = phrase("reader", "that_host")
 
 
 def _unheard(text: str, drafts: list[Draft]) -> str:
