@@ -201,12 +201,14 @@ def with_incident(base: str, pid: int) -> dict[str, object]:
     told = {"version": "4", "status": "firing", "alerts": [alert]}
     httpx.post(f"{base}/webhook/alertmanager", json=told, timeout=30).raise_for_status()
     end = time.monotonic() + LOOKED_INTO_S
-    most_mb = 0.0
+    most_mb, course = 0.0, dict[int, int]()
     while time.monotonic() < end:
-        most_mb = max(most_mb, used(pid)[1])
+        most_mb = max(most_mb, mb := used(pid)[1])
+        course[int(LOOKED_INTO_S - end + time.monotonic())] = round(mb)
         time.sleep(0.05)
     return {
         "incident_most_mb": round(most_mb, 1),
+        "incident_mb_by_second": list(course.values()),
         "incident_left_mb": round(used(pid)[1], 1),
         "incident_left_mb_by": held(pid),
         "looks": metric(base, "opsmith_looks_total"),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from opsmith.localise.findings import Findings
+from opsmith.localise.gaps import short_of_processor
 from opsmith.localise.restarts import LOOP, killed_for_memory, starts, unasked_starts
 from opsmith.localise.scene import Scene
 from opsmith.localise.stores import SURGE, cache_lost, disk_filled, largest_rise
@@ -110,7 +111,10 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
     behaviour = weight_of(signs.new_behaviour)
     failing = max(weight_of(signs.failing), behaviour if raises(scene, entity) else 0.0)
     slow = max(weight_of(signs.slow_edges), weight_of(signs.slow_itself))
-    cpu, memory = weight_of(signs.cpu), weight_of(signs.memory)
+    cpu, saturated = weight_of(signs.cpu), short_of_processor(scene, entity)
+    killed = killed_for_memory(scene, entity)
+    # Who is killed at a limit had filled it, whatever was usual before.
+    memory = max(weight_of(signs.memory), THERE if killed else 0.0)
     begun = unasked_starts(scene, entity)
     restarts = max(weight_of(signs.restarts), weight_of(float(begun)) if begun >= LOOP else 0.0)
     if not begun and starts(scene, entity):
@@ -121,7 +125,7 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
     # More work than before fills a pool, too; a full pool makes no more work.
     needy = max(trouble, pool) + (cpu if cpu >= THERE else 0.0)
     argued = {
-        CauseKind.CPU_SATURATED: cpu + (slow if cpu >= THERE else 0.0),
+        CauseKind.CPU_SATURATED: together(cpu, slow) if saturated else 0.0,
         CauseKind.CRASH_LOOP: together(restarts, trouble),
         CauseKind.POOL_EXHAUSTED: pool,
         CauseKind.DISK_FULL: together(disk_filled(scene, signs.disk, entity), trouble),
@@ -132,7 +136,7 @@ def arguments(scene: Scene, signs: Signs, entity: Entity) -> Mapping[CauseKind, 
         CauseKind.RETRY_STORM: together(weight_of(signs.repeats), needy),
         CauseKind.TRAFFIC_SURGE: surge(scene, entity),
     }
-    if killed_for_memory(scene, entity):
+    if killed:
         argued[CauseKind.CRASH_LOOP] = 0.0
     climbs = steady_climb(scene, entity)
     argued[CauseKind.MEMORY_LEAK] = together(memory, restarts + trouble) if climbs else 0.0

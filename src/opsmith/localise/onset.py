@@ -110,7 +110,9 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
     """The announced periods, or own ones where those leave nothing fault-free to compare with.
 
     The own onset is the median of the change points of the series of the alerting entities that
-    rise to a clearly other level; what precedes it is the reference.
+    rise to a clearly other level; what precedes it is the reference. Where alarms speak of what
+    those series measure, only series of the same are heard: that calls take a little longer does
+    not date an alarm for errors.
     Where none of them rises so, it is the earliest moment that the alarm allows and that leaves a
     reference: others may well rise by what follows. Without an alarm all series are heard.
     """
@@ -126,7 +128,11 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
     # What rose long after the alarm is a cure or a consequence. Not at once after it: two levels
     # laid through a slow rise meet in its middle.
     late_s = alarm_s + LEAD_S
-    votes = [one for one in change_votes(recording, announced.end_s) if one[1] <= late_s]
+    aspects = frozenset(
+        alert.aspect for alert in recording.alerts if alert.entity in recording.alerting
+    )
+    speaking = aspects & SPEAKING or SPEAKING
+    votes = [one for one in change_votes(recording, announced.end_s, speaking) if one[1] <= late_s]
     own = [at_s for entity, at_s in votes if entity in recording.alerting]
     if not (own or (votes and not alarmed)):
         return before_the_alarm(recording, announced)
@@ -161,8 +167,10 @@ def before_the_alarm(recording: Recording, announced: Periods) -> Periods:
     )
 
 
-def change_votes(recording: Recording, end_s: float) -> Iterator[tuple[Entity | None, float]]:
-    """Owner and change point of every series whose rise explains most of its variance.
+def change_votes(
+    recording: Recording, end_s: float, aspects: frozenset[Aspect]
+) -> Iterator[tuple[Entity | None, float]]:
+    """Owner and change point of every series of these aspects whose rise explains its variance.
 
     A rise within the first samples leaves no reference: whatever starts then is starting itself.
     """
@@ -176,7 +184,7 @@ def change_votes(recording: Recording, end_s: float) -> Iterator[tuple[Entity | 
             for row in np.flatnonzero((split >= LEAST_SAMPLES) & (share >= CLEAR_SHARE)).tolist():
                 first, last = values[row, : split[row]], values[row, split[row] :]
                 one = series[rows[row]]
-                speaks = one.aspect in SPEAKING and not is_granted(one)
+                speaks = one.aspect in aspects and not is_granted(one)
                 if speaks and np.nanmean(last) > np.nanmean(first):
                     yield one.entity, float(times_s[seen][split[row]])
 

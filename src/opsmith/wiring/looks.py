@@ -183,6 +183,8 @@ class Looks:
             self._troubles.note("graph", str(error))
         else:
             self._troubles.note("graph", "")
+        # The graph's database takes 100 MB to write a hundred nodes.
+        await asyncio.to_thread(give_back)
 
     def _seen_before(self, incident: Incident, diagnosis: Diagnosis) -> tuple[str, ...]:
         """What people will want to know of earlier incidents like this one."""

@@ -292,6 +292,25 @@ def test_a_service_that_its_memory_limit_kills_does_not_crash_by_itself() -> Non
     assert kind(traced(cut, series=(restarts(), leak(), kills))) is CauseKind.MEMORY_LEAK
 
 
+def test_a_kill_at_the_memory_limit_tells_a_leak_that_had_begun_before() -> None:
+    kills = replace(counter("container_oom_events_total", 0.0, 0.2), aspect=Aspect.RESTARTS)
+    swings = np.where(np.arange(len(GRID)) % 7 == 0, 60.0 * 2**20, 0.0)  # memory is no surprise
+    climbing = replace(leak(), values=leak().values + np.where(GRID < ALARM_S, swings, 0.0))
+
+    assert kind(recording(series=(climbing, kills))) is CauseKind.MEMORY_LEAK
+    assert kind(recording(series=(climbing,))) is not CauseKind.MEMORY_LEAK
+
+
+def test_a_processor_that_is_not_near_what_is_granted_is_not_saturated() -> None:
+    def using(cores: float) -> Recording:
+        used = line(CART, Aspect.CPU, 0.01, cores, unit=Unit.SECONDS)
+        granted = line(CART, Aspect.CPU, 0.3, 0.3, name="cpu_quota_cores", unit=Unit.COUNT)
+        return recording(series=(used, granted))
+
+    assert kind(using(0.29)) is CauseKind.CPU_SATURATED
+    assert kind(using(0.12)) is CauseKind.UNKNOWN
+
+
 def test_starts_that_rollouts_explain_are_no_loop() -> None:
     def rolled_out(count: int) -> Recording:
         changes = tuple(

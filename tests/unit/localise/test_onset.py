@@ -184,6 +184,15 @@ def test_what_rises_while_it_starts_or_long_after_the_alarm_dates_no_onset() -> 
         assert found.fault_free(GRID).sum() > 4
 
 
+def test_calls_that_take_a_little_longer_do_not_date_an_alarm_for_errors() -> None:
+    slower = line(FRONT, Aspect.LATENCY, 0.100, 0.150)
+    of_errors = replace(unannounced(slower), alerts=(alarm(FRONT, Aspect.ERRORS),))
+    of_who_knows = replace(unannounced(slower), alerts=(alarm(FRONT, Aspect.OTHER),))
+
+    assert periods(of_errors).start_s == pytest.approx(ALARM_S + 1.0 - 60.0)
+    assert periods(of_who_knows).start_s == pytest.approx(ALARM_S)
+
+
 def test_without_a_reference_and_without_a_change_the_announcement_stands() -> None:
     case = recording(
         window=Window(start=moment(T0 - 500.0), end=moment(END_S)),
