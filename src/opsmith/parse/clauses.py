@@ -228,7 +228,7 @@ def _before_so(segment: Segment, follows: Segment) -> bool:
     says = any(compiled.search(segment.text) for compiled in joints().condition.values())
     change = segment.guess is not None and segment.guess.intent in CHANGES
     failure = joints().condition["failure"].search(segment.text)
-    threshold = _CONDITION_END.search(segment.text)
+    threshold = _CONDITION_END.search(segment.text) or _METRIC.search(segment.text)
     return bool(says or threshold) and (not change or bool(failure))
 
 

@@ -30,8 +30,8 @@ _MEASURED = frozenset({"query_metric", "forecast_metric"})
 _READINGS: dict[str, tuple[tuple[str, str | None], ...]] = {
     "detect_anomaly": (("calm", "no_breach"), ("anomalous", "breach")),
     "check_health": (("unhealthy", "unhealthy"), ("healthy", "healthy"), ("failure", "unhealthy")),
-    "query_metric": (("low", "no_breach"), ("high", "breach")),
-    "forecast_metric": (("low", "no_breach"), ("high", "breach")),
+    "query_metric": (("not_over", "no_breach"), ("low", "no_breach"), ("high", "breach")),
+    "forecast_metric": (("not_over", "no_breach"), ("low", "no_breach"), ("high", "breach")),
     "compare_config": (("differs", "breach"),),
     "search_logs": (("found", "breach"),),
 }
@@ -100,6 +100,7 @@ def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
     check = "query_metric" if limit else "detect_anomaly"
     if limit and words.first("hor"):
         check = "forecast_metric"
+    # "not over 1%", "没超过 1%": the limit stays, and what is asked for is that it holds.
     return Finding(found="no_breach" if _says("not_over", text) else "breach", check=check)
 
 

@@ -32,7 +32,14 @@ def tag_thresholds(tagger: Tagger) -> None:
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     words = thresholds()
     unless_time, other = words["after"]["time"][0], words["after"]["other_unit"][0]
-    found: list[tuple[str, str]] = []
+    (side,) = words["after"]["side"]
+    found = [
+        (
+            sign,
+            rf"(?:[掉降跌落涨升])?{side} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})? ?{other}?{ending}",
+        )
+        for sign, ending in (("<", "(?:以下|之下)"), (">", "(?:以上|之上)"))
+    ]
     for sign, (source,) in words["firm"].items():
         asked = r"(?:\bto |是否|有没有|是不是)?(?<!\w)"
         tail = rf"{unless_time}(?: ?(?!connections?){other}\b)?(?:以上|以下)?"
@@ -40,8 +47,9 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     for sign, (source,) in words["loose"].items():
         found.append((sign, rf"(?<!\w){source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT}){unless_time}"))
         found.append((sign, rf"(?<!\w){source} ?(百分之{NUMBER})()"))
-    bare, after = words["after"]["bare"][0], words["after"]["goes_on"][0]
-    found.append((">", rf"(?<!\w){bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]|{after}))"))
+    after = words["after"]["goes_on"][0]
+    for sign, bare in ((">", words["after"]["bare"][0]), ("<", words["after"]["bare_low"][0])):
+        found.append((sign, rf"(?<!\w){bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]|{after}))"))
     found.append((">", rf"比 ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})? ?(?:更|还|要)?[高大多长]"))
     found.append(("<", rf"比 ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})? ?(?:更|还|要)?[低小少短]"))
     any_number = rf"(?<!\w)({_NUMBER})(?![\d.]*\d)"
