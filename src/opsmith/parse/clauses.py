@@ -3,45 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from opsmith.parse.evidence import CHANGES, Guess, guess, may_ask_for_change
 from opsmith.parse.lexicon import STRONG, joints, phrase
+from opsmith.parse.order import in_order, strongest
+from opsmith.parse.pieces import Segment, Step
 from opsmith.parse.spans import Tagger, pattern
 
 _CONDITIONAL = frozenset({"if", "unless", "wait"})
-_SOFT = frozenset({"comma", "and", "also", "while"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """A piece of the text with the marks that stood before it."""
-
-    text: str
-    marks: tuple[str, ...] = ()
-    guess: Guess | None = None
-
-    def has(self, *marks: str) -> bool:
-        """Whether one of these marks stood before it."""
-        return any(mark in self.marks for mark in marks)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One piece of work, still in words.
-
-    mark: how it hangs on the step before: "", "then", "and", "also", "comma", "else" or "stop".
-    condition: the words of what must hold first; `negated` for "unless".
-    shares: it had no verb of its own and shares the one before.
-    """
-
-    text: str
-    guess: Guess
-    mark: str = ""
-    condition: str = ""
-    negated: bool = False
-    shares: bool = False
 
 
 def segments(text: str) -> list[Segment]:
@@ -135,7 +106,7 @@ def _suffixed(mark: str, marks: tuple[str, ...]) -> tuple[tuple[str, ...], tuple
 
 def steps(text: str, tagger: Tagger) -> list[Step]:
     """The steps of a tagged text, in the order they are to be done."""
-    return _ordered(_joined(_conditions_split(segments(text)), tagger))
+    return in_order(_joined(_conditions_split(segments(text)), tagger))
 
 
 _NAME = pattern("<thing>|<alert>")
@@ -209,9 +180,18 @@ def _as_condition(found: list[Segment], place: int) -> Segment:
     if _asks_first(segment, follows):
         return replace(segment, marks=(*segment.marks, "if"))
     plain = not segment.has("if", "unless", "else")
+    if plain and follows.has("then") and _decides(segment, follows):
+        return replace(segment, marks=(*segment.marks, "if"))
     if follows.has("case") or (plain and (failed or _before_so(segment, follows))):
         return replace(segment, marks=(*segment.marks, "if"))
     return segment
+
+
+def _decides(segment: Segment, follows: Segment) -> bool:
+    """Whether a limit, stated and not looked at, comes before a change: `CPU 超过80%再扩`."""
+    changes = follows.guess is not None and follows.guess.intent in CHANGES
+    asked = segment.guess is not None and segment.guess.strong
+    return changes and not asked and bool(_LIMIT.search(segment.text))
 
 
 def _asks_first(segment: Segment, follows: Segment) -> bool:
@@ -223,7 +203,7 @@ def _asks_first(segment: Segment, follows: Segment) -> bool:
 
 def _before_so(segment: Segment, follows: Segment) -> bool:
     """Whether a clause before 就 says what must be found, not what to do."""
-    if not follows.has("so") or follows.guess is None:
+    if not follows.has("so") or (follows.guess is None and _NOTHING.search(follows.text)):
         return False
     says = any(compiled.search(segment.text) for compiled in joints().condition.values())
     change = segment.guess is not None and segment.guess.intent in CHANGES
@@ -266,24 +246,37 @@ class _Weave:
         self.lead = ""
         self.condition = ""
         self.negated = False
+        self.idle: tuple[str, bool] | None = None
         self.marks: tuple[str, ...] = ()
 
     def take(self, segment: Segment, *, trails: bool) -> None:
         """Make a step of the segment, or join it to one, or keep it for the next."""
         marks, self.marks = (*self.marks, *segment.marks), ()
+        if self.lead and segment.has("else", *_CONDITIONAL):
+            self._settle()
         if segment.has(*_CONDITIONAL):
             self._take_condition(segment, marks, trails=trails)
         elif segment.has("because") and self.made:
             return
         elif step := self._step(segment, marks):
             self.made.append(self._with_statement(step))
-            self.lead, self.condition, self.negated = "", "", False
+            self.lead, self.condition, self.negated, self.idle = "", "", False, None
         elif self.made and not self.condition:
             last = self.made[-1]
             self.made[-1] = replace(last, text=f"{last.text} , {segment.text}")
         else:
             self.lead = f"{self.lead} {segment.text}".strip()
             self.marks = marks
+
+    def _settle(self) -> None:
+        """Close a condition that no task followed: "if it is high, leave it; otherwise ..."."""
+        if not self.condition:
+            return
+        if _NOTHING.search(self.lead):
+            self.idle = (self.condition, self.negated)
+        elif self.made:
+            self.made[-1] = replace(self.made[-1], unread=self.lead)
+        self.lead, self.condition, self.negated = "", "", False
 
     def _with_statement(self, step: Step) -> Step:
         """`latency is up. Investigate why`: the first sentence only says what to look into."""
@@ -295,10 +288,13 @@ class _Weave:
 
     def finish(self) -> list[Step]:
         """The steps; a text that only states something is read as a whole."""
+        led_to = self.lead if self.condition and not _NOTHING.search(self.lead) else ""
         rest = f"{self.lead} {self.condition}".strip()
         if not self.made and rest and (whole := guess(rest)):
-            return [Step(text=rest, guess=whole)]
-        if self.made and self.lead:
+            return [Step(text=rest, guess=whole, unread=led_to)]
+        if self.made and led_to:
+            self.made[-1] = replace(self.made[-1], unread=led_to)
+        elif self.made and self.lead:
             self.made[-1] = replace(self.made[-1], text=f"{self.made[-1].text} , {self.lead}")
         return [_judged_again(step) for step in self.made]
 
@@ -306,6 +302,10 @@ class _Weave:
         if trails and self.made and segment.has("wait"):
             check = Guess(intent="check_health", points=STRONG)
             self.made.append(Step(text=segment.text, guess=check, mark="then"))
+            return
+        if trails and self.made and _TOLD.search(segment.text):
+            last = self.made[-1]
+            self.made[-1] = replace(last, text=f"{last.text} , {segment.text}")
             return
         if trails and self.made:
             self.made[-1] = replace(
@@ -335,18 +335,21 @@ class _Weave:
         if self.condition and asks_about and not self._measured():
             # "if it went down, who would suffer": asked about, not waited for.
             text, self.condition = f"{text} , {self.condition}", ""
+        mark, condition, negated = self._joint(marks, asked), self.condition, self.negated
+        if mark == "else" and self.idle and not condition:
+            mark, condition, negated = "", self.idle[0], not self.idle[1]
         return Step(
             text=text,
             guess=asked,
-            mark=self._joint(marks, asked),
-            condition=self.condition,
-            negated=self.negated,
+            mark=mark,
+            condition=condition,
+            negated=negated,
             shares=shares,
         )
 
     def _joint(self, marks: tuple[str, ...], asked: Guess) -> str:
         """How it hangs on the steps before; 再看看 gives what only looks no order."""
-        mark = _strongest(marks)
+        mark = strongest(marks)
         looks = not {asked.intent, *(step.guess.intent for step in self.made)} & CHANGES
         if (
             mark == "then"
@@ -368,7 +371,7 @@ class _Weave:
 
     def _continues(self, segment: Segment, asked: Guess, last: Step) -> bool:
         """Whether a segment goes on with the step before instead of asking for something new."""
-        if segment.has("else"):
+        if segment.has("else") or self._looks_elsewhere(segment, last):
             return False
         if segment.has("also") and asked.intent in _LOOKS and asked.intent != last.guess.intent:
             return last.guess.intent in CHANGES and not asked.strong
@@ -385,6 +388,20 @@ class _Weave:
         bare = bare or (asked.intent == "search_logs" and kinds == {"num"})
         return bare or not asked.strong or asked.intent in _GATHERS
 
+    def _looks_elsewhere(self, segment: Segment, last: Step) -> bool:
+        """Whether what is looked at stands beside a change: "drain a, meanwhile the disk of b"."""
+        asked = segment.guess
+        if asked is None or last.guess.intent not in CHANGES or asked.intent in CHANGES:
+            return False
+        if asked.stated or _OBJECT_OF.get(asked.intent) == last.guess.intent:
+            return False
+        named = self._targets(segment.text)
+        return bool(named) and not named & self._targets(last.text)
+
+    def _targets(self, text: str) -> set[str]:
+        spans = self.tagger.within(text)
+        return {str(span.value) for span in spans if span.kind in _PLACES}
+
     def _repeats_complement(self, segment: Segment, last: Step) -> bool:
         """`scale a to 3 and b to 5`: no verb, but the kinds of names and numbers of the last."""
         kinds, before = self._kinds(segment.text) - _TIMES, self._kinds(last.text) - _TIMES
@@ -394,6 +411,7 @@ class _Weave:
         enough = 0 if next_one and _ONLY_NAMES.fullmatch(segment.text) else 1
         return (
             verbless
+            and not self._looks_elsewhere(segment, last)
             and len(kinds) > enough
             and kinds <= before
             and bool(kinds & _LEADING_KINDS)
@@ -424,6 +442,9 @@ def _is_about(step: Step, last: Step) -> bool:
 
 # "its disk is nearly full, clean it": why, not what.
 _STATES = phrase("clauses", "states")
+# What a condition may lead to without any task: "let me know", "leave it".
+_NOTHING = phrase("clauses", "nothing")
+_TOLD = phrase("clauses", "told")
 _INTENDS = phrase("clauses", "intends")
 _REQUESTS = phrase("clauses", "requests")
 _TELLS = frozenset({"detect_anomaly", "query_resource", "check_health"})
@@ -433,25 +454,10 @@ _GATHERS = frozenset({"diagnose_incident", "create_report", "compare_config", "l
 _TIMES = {"win", "hor", "dur", "age", "clock"}
 # What says more about a task, and never what it is done to.
 _FIGURES = {"thr", "win", "hor", "clock", "age"}
+_PLACES = frozenset({"svc", "host", "grp", "name"})
+# What is looked at and the change that is done to it: "clean the logs of a and the logs of b".
+_OBJECT_OF = {"search_logs": "clean_logs", "explain_alert": "silence_alert"}
 _LEADING_KINDS = frozenset({"svc", "host", "grp", "alert", "metric", "name"})
-_BY_STRENGTH = (
-    "else",
-    "before_next",
-    "before",
-    "after",
-    "then",
-    "also",
-    "and",
-    "while",
-    "comma",
-    "stop",
-)
-
-
-def _strongest(marks: tuple[str, ...]) -> str:
-    if "stop" in marks and not set(marks) & {"else", "then", "before", "before_next", "after"}:
-        return "stop"
-    return next((mark for mark in _BY_STRENGTH if mark in marks), "")
 
 
 def _judged_again(step: Step) -> Step:
@@ -461,40 +467,3 @@ def _judged_again(step: Step) -> Step:
     whole = guess(step.text)
     better = whole and whole.points > step.guess.points and whole.intent not in CHANGES
     return replace(step, guess=whole) if whole and better else step
-
-
-def _in_procedure(made: list[Step], place: int) -> bool:
-    """Whether a list ends in "then": "silence a, restart b, then check c" is an order of steps."""
-    pair = {made[place].guess.intent, made[place - 1].guess.intent}
-    for step in made[place + 1 :]:
-        if step.mark in {"stop", "else"} or step.condition:
-            return False
-        if step.mark == "then":
-            return bool(pair & CHANGES)
-    return False
-
-
-def _ordered(made: list[Step]) -> list[Step]:
-    """Put steps into the order of doing: what "before" and "after" name may stand elsewhere."""
-    ready: list[Step] = []
-    held: list[Step] = []
-    for place, step in enumerate(made):
-        first = place == 0 or made[place - 1].mark == "stop"
-        leads = place + 1 < len(made)
-        if step.mark == "before_next" or (step.mark == "before" and first and leads):
-            held.append(replace(step, mark="then"))
-            continue
-        if step.mark == "after" and ready and not (first and leads):
-            ready[-1:] = [replace(step, mark=ready[-1].mark), replace(ready[-1], mark="then")]
-            continue
-        if step.mark == "after" and leads:
-            made[place + 1] = replace(made[place + 1], mark="then")
-        mark = {"before": "then", "after": ""}.get(step.mark, step.mark)
-        if mark == "comma" and _in_procedure(made, place):
-            mark = "then"
-        ready.append(replace(step, mark=mark))
-        following = made[place + 1].mark if leads else "stop"
-        if held and following not in _SOFT:
-            ready += held
-            held = []
-    return ready + held

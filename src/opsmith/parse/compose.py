@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from opsmith.parse.clauses import Step
 from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, finding_of
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
 from opsmith.parse.lexicon import phrase
+from opsmith.parse.pieces import Step
 from opsmith.parse.schema import TARGETS, TaskSchema
 from opsmith.parse.slots import Slots, Words, read_slots
 from opsmith.parse.spans import TAG, Tagger
@@ -118,11 +118,11 @@ class Composer:
         return made
 
     def _unclear(self, step: Step, *, checked: bool) -> tuple[str, ...]:
-        """What a change says that no slot can hold: then it is asked about, never guessed."""
+        """What a step says that no task holds: then it is asked about, never guessed."""
         intent = step.guess.intent
+        found: list[str] = ["intent"] if step.unread else []
         if intent not in CHANGES:
-            return ()
-        found: list[str] = []
+            return tuple(found)
         orphan = step.mark == "else" and self._branch is None
         if (step.condition and not checked) or orphan or _CHOICE.search(step.text):
             found.append("condition")

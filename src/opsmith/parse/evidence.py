@@ -66,6 +66,8 @@ def guess(text: str) -> Guess | None:
     if not ranked:
         return None
     (intent, best), rest = ranked[0], ranked[1:]
+    if best < STRONG and intent not in CHANGES and _FETCHED.search(text):
+        best = STRONG
     rival = next((other for other, value in rest if best - value < _CLOSE), None)
     return Guess(intent=intent, points=best, rival=rival)
 
@@ -86,6 +88,8 @@ def may_ask_for_change(text: str) -> bool:
     return not _ASKING.search(text) or bool(_REQUEST.search(text))
 
 
+# In Chinese the verb may stand behind what it brings: "把它的日志调出来".
+_FETCHED = phrase("evidence", "fetched")
 _DOUBLE = phrase("evidence", "double")
 # A change spoken of ("keeps restarting", "since the rollback"): no "please" makes it a request.
 _TALK = phrase("evidence", "talk")

@@ -15,9 +15,10 @@ from importlib.resources import files
 from opsmith.errors import OpsmithError
 from opsmith.nouns.redaction import redact
 from opsmith.nouns.task import DecidedBy, Decision
-from opsmith.parse.clauses import Step, segments
+from opsmith.parse.clauses import segments
 from opsmith.parse.evidence import CHANGES, Guess
 from opsmith.parse.lexicon import STRONG
+from opsmith.parse.pieces import Step
 from opsmith.parse.schema import TaskSchema
 from opsmith.parse.second import SecondOpinion, shown
 from opsmith.parse.spans import Tagger

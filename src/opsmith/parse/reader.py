@@ -17,7 +17,7 @@ from opsmith.nouns.task import (
     Understood,
 )
 from opsmith.parse.catalogue import Catalogue
-from opsmith.parse.clauses import Step, segments, steps
+from opsmith.parse.clauses import segments, steps
 from opsmith.parse.commands import risk_of
 from opsmith.parse.compose import Composer
 from opsmith.parse.dialogue import State, accepts, follow_up, offer_in, points_back
@@ -30,6 +30,7 @@ from opsmith.parse.literals import tag_bare_commands, tag_literals
 from opsmith.parse.names import NameFinder, tag_names, tag_stems
 from opsmith.parse.normalise import Plain, normalise
 from opsmith.parse.numbers import tag_numbers
+from opsmith.parse.pieces import Step
 from opsmith.parse.questions import question_for
 from opsmith.parse.schema import TaskSchema
 from opsmith.parse.schema_check import faults_of

@@ -7,9 +7,9 @@ from collections.abc import Container
 from dataclasses import dataclass, replace
 
 from opsmith.nouns.task import DecidedBy, Decision
-from opsmith.parse.clauses import Step
 from opsmith.parse.evidence import CHANGES, NOUN, Guess, may_ask_for_change
 from opsmith.parse.lexicon import STRONG
+from opsmith.parse.pieces import Step
 from opsmith.parse.spans import TAG, Tagger
 from opsmith.seams.intent import Intents, Opinion
 
