@@ -284,7 +284,18 @@ class _Weave:
         if last is None or last.condition or not _is_about(step, last):
             return step
         self.made.pop()
+        if step.guess.intent in CHANGES and self._why(last.text, step.text):
+            return replace(step, mark=last.mark)
         return replace(step, text=f"{last.text} , {step.text}", mark=last.mark)
+
+    def _why(self, told: str, asked: str) -> bool:
+        """Whether what is told of one service is only why another is changed."""
+        for kind in ("svc", "host"):
+            before = {str(s.value) for s in self.tagger.within(told) if s.kind == kind}
+            named = {str(s.value) for s in self.tagger.within(asked) if s.kind == kind}
+            if named and before - named:
+                return not _ONLY_NAMES.fullmatch(told)
+        return False
 
     def finish(self) -> list[Step]:
         """The steps; a text that only states something is read as a whole."""
@@ -330,6 +341,8 @@ class _Weave:
             return None
         elif last is not None:
             shares = not asked.strong or self._one_more(segment, asked, last)
+        if asked.intent in CHANGES and self._why(self.lead, segment.text):
+            self.lead = ""
         text = f"{self.lead} {segment.text}".strip()
         asks_about = asked.intent == "show_topology" and not self._kinds(text) & _LEADING_KINDS
         if self.condition and asks_about and not self._measured():

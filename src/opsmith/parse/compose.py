@@ -129,7 +129,12 @@ class Composer:
         steps_back = _STEPS_BACK.search(step.text) if intent == "rollback_release" else None
         if steps_back and self.tagger.within(steps_back[0])[0].value != 1:
             found.append("revision")
-        kinds = {span.kind for span in self.tagger.within(step.text)}
+        spans = self.tagger.within(step.text)
+        kinds = {span.kind for span in spans}
+        for kind, slot in _SPARED_KINDS.items():
+            several = len({str(span.value) for span in spans if span.kind == kind}) > 1
+            if several and _SPARES.search(step.text):
+                found.append(slot)
         if intent in _DONE_AT_ONCE and kinds & {"hor", "dur", "clock"}:
             found.append("schedule")
         return tuple(found)
@@ -379,6 +384,9 @@ _ITS_ALERT = phrase("compose", "its_alert")
 _PLURAL = phrase("compose", "plural")
 # "two versions back": which one that is cannot be known from the words.
 _THE_ALERT = phrase("compose", "the_alert")
+# "and leave b out of it", in words that are not read: which of several is meant is asked.
+_SPARES = phrase("spared", "in_doubt")
+_SPARED_KINDS = {"svc": "service", "host": "host", "grp": "host_group", "alert": "alert"}
 _STEPS_BACK = phrase("compose", "steps_back")
 # "whichever is unhealthy": a choice that only the task before can make.
 _CHOICE = phrase("compose", "choice")

@@ -28,12 +28,21 @@ POSITIVE = {
 _MEASURED = frozenset({"query_metric", "forecast_metric"})
 # For each kind of task that can be waited for: the words, and the finding they mean.
 _READINGS: dict[str, tuple[tuple[str, str | None], ...]] = {
-    "detect_anomaly": (("calm", "no_breach"), ("anomalous", "breach")),
-    "check_health": (("unhealthy", "unhealthy"), ("healthy", "healthy"), ("failure", "unhealthy")),
+    "detect_anomaly": (
+        ("sound", "no_breach"),
+        ("calm", "no_breach"),
+        ("anomalous", "breach"),
+    ),
+    "check_health": (
+        ("sound", "healthy"),
+        ("unhealthy", "unhealthy"),
+        ("healthy", "healthy"),
+        ("failure", "unhealthy"),
+    ),
     "query_metric": (("not_over", "no_breach"), ("low", "no_breach"), ("high", "breach")),
     "forecast_metric": (("not_over", "no_breach"), ("low", "no_breach"), ("high", "breach")),
-    "compare_config": (("differs", "breach"),),
-    "search_logs": (("found", "breach"),),
+    "compare_config": (("same", "no_breach"), ("differs", "breach")),
+    "search_logs": (("absent", "no_breach"), ("found", "breach")),
 }
 
 
@@ -62,7 +71,8 @@ def finding_of(text: str, tagger: Tagger, drafts: list[Draft]) -> Finding | None
         return _measured(words, text, drafts)
     names_target = bool(words.every("svc", "host", "grp", "name"))
     if names_target and (_says("odd", text) or (words.first("win") and _says("anomalous", text))):
-        return Finding(found="breach", check="detect_anomaly")
+        found = "no_breach" if _says("sound", text) else "breach"
+        return Finding(found=found, check="detect_anomaly")
     if drafts and not names_target:
         return _of_sibling(text, drafts) or _of_task_before(text, drafts)
     if _says("unhealthy", text) or _says("healthy", text):
@@ -73,12 +83,17 @@ def finding_of(text: str, tagger: Tagger, drafts: list[Draft]) -> Finding | None
 
 
 def _of_health(words: Words, text: str, drafts: list[Draft]) -> Finding:
-    found = "unhealthy" if _says("unhealthy", text) else "healthy"
+    found = _health(text)
     place = _last(drafts, {"check_health"})
     named = words.every("svc", "name")
     if place is not None and drafts[place].slots.get("service") in named:
         return Finding(found=found, source=place)
     return Finding(found=found, check="check_health")
+
+
+def _health(text: str) -> str:
+    bad = _says("unhealthy", text) and not _says("sound", text)
+    return "unhealthy" if bad else "healthy"
 
 
 def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
@@ -111,17 +126,15 @@ def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
         if found and _says(word, text):
             return Finding(found=found, source=place)
     if _says("failure", text):
-        return Finding(found="failure", source=place)
+        # "if that doesn't fail" is plain success.
+        return Finding(found=None if _says("sound", text) else "failure", source=place)
     if _says("success", text):
         return Finding(found=None, source=place)
     if before in CHANGES and (_says("unhealthy", text) or _says("healthy", text)):
-        found = "unhealthy" if _says("unhealthy", text) else "healthy"
-        return Finding(found=found, check="check_health", after_change=True)
+        return Finding(found=_health(text), check="check_health", after_change=True)
     earlier = _last(drafts, {"check_health"})
     if earlier is not None and (_says("unhealthy", text) or _says("healthy", text)):
-        return Finding(
-            found="unhealthy" if _says("unhealthy", text) else "healthy", source=earlier
-        )
+        return Finding(found=_health(text), source=earlier)
     return None
 
 

@@ -36,6 +36,7 @@ from opsmith.parse.schema import TaskSchema
 from opsmith.parse.schema_check import faults_of
 from opsmith.parse.second import SecondOpinion, second_opinion
 from opsmith.parse.spans import Tagger
+from opsmith.parse.spared import without_spared
 from opsmith.parse.spelling import mend
 from opsmith.parse.thresholds import tag_thresholds
 from opsmith.parse.times import tag_clocks, tag_durations, zone_of
@@ -112,7 +113,8 @@ class SentenceReader:
         kinds = {span.kind for span in tagger.spans}
         if refusal := elsewhere(tagger.text, asked, named=bool(kinds & _TARGET_KINDS)):
             return refusal
-        found = steps(tagger.text, tagger)
+        asked_of = without_spared(tagger.text)
+        found = steps(asked_of, tagger)
         again = follow_up(tagger, _strongest(found, asked), state, self.schemas)
         if again is not None:
             drafts = [
@@ -121,6 +123,7 @@ class SentenceReader:
             ]
             decision = Decision(by=DecidedBy.DIALOGUE, why=again.why)
             return self._judged(drafts, plain, tagger, decision)
+        tagger.text = asked_of
         second = self._second(found, tagger, kinds)
         if second and second.elsewhere:
             return refuse(RefusalKind.OUT_OF_SCOPE, second.decision.why)

@@ -145,6 +145,11 @@ def phrase(module: str, name: str) -> re.Pattern[str]:
     return pattern("|".join(_phrases()[module][name]))
 
 
+def phrases(module: str, name: str) -> list[str]:
+    """The alternatives of one pattern of `phrases.toml`, as written."""
+    return _phrases()[module][name]
+
+
 @cache
 def _phrases() -> Mapping[str, Mapping[str, list[str]]]:
     return {module: dict(rows) for module, rows in _tables("phrases.toml").items()}

@@ -1,0 +1,33 @@
+"""What a change is to leave alone: "restart cart, not gateway", 网关别动."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from opsmith.parse.evidence import CHANGES, guess
+from opsmith.parse.lexicon import phrases
+from opsmith.parse.spans import pattern
+
+_NAME = r"(?:<thing>|<alert>)"
+_NAMES = rf"{_NAME}(?:(?:,| |、|and|or|nor|和|与|跟|及|或)*{_NAME})*"
+_THING = pattern("<thing>|<alert>")
+
+
+@cache
+def _spared() -> re.Pattern[str]:
+    sources = (
+        source.replace("<names>", _NAMES).replace("<named>", _NAMES.replace(",| ", " "))
+        for source in phrases("spared", "spoken")
+    )
+    return pattern("|".join(f"(?:{source})" for source in sources))
+
+
+def without_spared(text: str) -> str:
+    """Cut what a tagged text says is to be left alone, if it asks for anything else."""
+    rest = _spared().sub(" ", text).strip()
+    if rest == text:
+        return text
+    asked = guess(rest)
+    changes = asked is not None and asked.intent in CHANGES
+    return rest if changes or _THING.search(rest) else text
