@@ -27,6 +27,8 @@ _TOLD = phrase("literals", "told")
 _A_QUOTE = pattern("<quote>")
 _TYPED = phrase("literals", "typed")
 _TYPED_CHINESE = phrase("literals", "typed_chinese")
+_PLACED = phrase("literals", "placed")
+_SHELL_SHAPED = phrase("literals", "shell_shaped")
 
 
 def tag_literals(tagger: Tagger) -> None:
@@ -39,6 +41,7 @@ def tag_literals(tagger: Tagger) -> None:
     tagger.tag(_SAID, _read_said)
     tagger.tag(_TYPED, _read_command)
     tagger.tag(_TYPED_CHINESE, _read_command)
+    tagger.tag(_PLACED, _read_placed)
 
 
 def tag_bare_commands(tagger: Tagger) -> None:
@@ -82,6 +85,17 @@ def _read_said(match: re.Match[str]) -> Found | None:
     if re.match(r"\W*[\ue000-\uf8ff]", match[2]):
         return None
     return Found(kind="quote", value=match[2].strip(), before=match[1])
+
+
+def _read_placed(match: re.Match[str]) -> Found | None:
+    """`ingress-02: systemctl reload nginx`: a command beside a host, and no other word."""
+    words = next(group for group in match.groups()[1::2] if group)
+    if not _SHELL_SHAPED.search(words):
+        return None
+    command = words.strip()
+    first = command.removeprefix("sudo ").split()[0]
+    before = match[1] or match[3] or ""
+    return Found(kind="cmd", value=command, before=before) if starts_command(first) else None
 
 
 def _read_command(match: re.Match[str]) -> Found | None:
