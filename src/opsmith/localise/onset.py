@@ -43,7 +43,7 @@ UNKNOWN_SHARE = 0.05
 LEAST_SAMPLES = 4
 LEAST_SPANS = 100
 # The share of a series' variance that two levels must explain to date an onset, which aspects
-# date one, and how far around an own onset its samples belong to neither side.
+# date one, and how far before an own onset its samples belong to neither side at least.
 CLEAR_SHARE = 0.6
 SPEAKING = frozenset({Aspect.LATENCY, Aspect.ERRORS, Aspect.CPU, Aspect.QUEUE, Aspect.POOL})
 OWN_LEAD_S = 15.0
@@ -142,8 +142,19 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
         end_s=announced.end_s,
         alarm_s=start_s,
         reference=np.empty((0, 2)),
-        lead_s=OWN_LEAD_S,
+        lead_s=lead_of(recording, start_s),
     )
+
+
+def lead_of(recording: Recording, start_s: float) -> float:
+    """How much before an own onset belongs to neither side, at most `LEAD_S`.
+
+    Users may suffer long after a fault began to work (a cache is lost, then the processor that
+    computes anew runs short), so the older half of what was recorded is the reference.
+    """
+    firsts = [float(times_s[0]) for _, times_s in by_grid(recording.series) if len(times_s)]
+    known_s = start_s - min(firsts, default=start_s)
+    return min(max(known_s / 2.0, OWN_LEAD_S), LEAD_S)
 
 
 def before_the_alarm(recording: Recording, announced: Periods) -> Periods:

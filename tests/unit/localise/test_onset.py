@@ -161,6 +161,31 @@ def test_without_anything_fault_free_the_onset_is_found_from_the_alerting_entity
     assert found.fault_free(GRID).sum() > 50
 
 
+def test_what_begins_well_before_users_suffer_is_no_part_of_the_reference() -> None:
+    lost = replace(
+        line(CART, Aspect.CPU, 0.1, 0.1), values=np.where(GRID < ALARM_S - 40.0, 0.1, 0.9)
+    )
+    case = recording(
+        window=Window(start=moment(T0 - 500.0), end=moment(END_S)),
+        series=(line(FRONT, Aspect.LATENCY, 0.1, 0.6), lost),
+        alerting=(FRONT,),
+    )
+
+    long, short = periods(case), periods(later(case, ALARM_S - 50.0))
+
+    assert not long.fault_free(GRID[GRID >= ALARM_S - 60.0]).any()
+    assert short.earliest_s == pytest.approx(ALARM_S - 25.0, abs=5.0)
+
+
+def later(case: Recording, first_s: float) -> Recording:
+    """The same, recorded from `first_s` on."""
+    cut = (
+        replace(one, times_s=GRID[first_s <= GRID], values=one.values[first_s <= GRID])
+        for one in case.series
+    )
+    return replace(case, series=tuple(cut))
+
+
 def unannounced(one: Series) -> Recording:
     """No fault-free stretch is known, only when the alarm came."""
     return recording(
