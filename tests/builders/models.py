@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+import gguf
 import httpx
+import numpy as np
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -40,6 +42,24 @@ def weights() -> Path:
     assert spec.origin
     (found,) = Path(spec.origin).parent.glob("*.gguf")
     return found
+
+
+def write_adapter(path: Path, *, kind: str = "llama", width: int = 576) -> Path:
+    """A LoRA adapter of rank 4 for SmolLM2's queries, random and strong enough to be heard."""
+    rng = np.random.default_rng(7)
+    writer = gguf.GGUFWriter(path, kind)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    for block in range(30):
+        for end, shape in (("a", (4, width)), ("b", (width, 4))):
+            values = 0.3 * rng.normal(size=shape).astype(np.float32)
+            writer.add_tensor(f"blk.{block}.attn_q.weight.lora_{end}", values)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from builders.asgi import serving
-from builders.models import Scripted, weights
+from builders.models import Scripted, weights, write_adapter
 from click.testing import CliRunner, Result
 
 from opsmith.cli.main import opsmith
@@ -34,7 +34,12 @@ def test_a_chosen_model_is_listed_and_tried(where: str) -> None:
     listed = json.loads(run("list", "-o", "json").stdout)
     tried = run("check")
 
-    assert listed["chosen"] == {"url": f"{where}/v1", "model": "", "kind": "openai"}
+    assert listed["chosen"] == {
+        "url": f"{where}/v1",
+        "model": "",
+        "adapter": "",
+        "kind": "openai",
+    }
     assert listed["models"] == ["scripted"]
     assert tried.exit_code == 0
     assert 'scripted answers {"service": "checkout", "healthy": false}' in tried.stdout
@@ -105,3 +110,55 @@ def test_a_file_is_tried_in_this_machine() -> None:
 
     assert told.exit_code == 0
     assert set(json.loads(json.loads(told.stdout)["text"])) == {"service", "healthy"}
+
+
+def test_one_goes_back_to_what_was_chosen_before(where: str) -> None:
+    assert run("rollback").exit_code == 1
+    run("use", f"{where}/v1", "--model", "one")
+    run("use", "http://127.0.0.1:9/v1")
+
+    back = json.loads(run("rollback", "-o", "json").stdout)
+
+    assert (back["url"], back["model"]) == (f"{where}/v1", "one")
+    assert json.loads(run("list", "-o", "json").stdout)["chosen"]["model"] == "one"
+    assert run("rollback").exit_code == 1
+
+
+def test_an_adapter_needs_a_file_that_it_goes_with(where: str, data_dir: Path) -> None:
+    path = write_adapter(data_dir / "ours.gguf")
+    assert run("use").exit_code == 2
+    assert "No model is chosen" in run("use", "--adapter", str(path)).output
+    run("use", f"{where}/v1")
+
+    told = run("use", "--adapter", str(path))
+
+    assert told.exit_code == 2
+    assert "--model" in told.output
+    assert run("use", "--adapter", "gone").exit_code == 2
+    assert run("use", "--adapter", "../x").exit_code == 2
+    assert json.loads(run("list", "-o", "json").stdout)["chosen"]["adapter"] == ""
+
+
+@pytest.mark.needs_model
+def test_an_adapter_is_listed_tried_used_and_taken_back(data_dir: Path) -> None:
+    folder = data_dir / "models"
+    folder.mkdir()
+    write_adapter(folder / "ours.gguf")
+    write_adapter(folder / "wide.gguf", width=500)
+    write_adapter(folder / "other.gguf", kind="qwen2")
+    run("use", str(weights()))
+
+    used = run("use", "--adapter", "ours")
+    wide = run("use", "--adapter", "wide")
+    rows = json.loads(run("adapters", "-o", "json").stdout)
+    files = json.loads(run("list", "-o", "json").stdout)["files"]
+    back = json.loads(run("rollback", "-o", "json").stdout)
+
+    assert used.exit_code == 0
+    assert "with the adapter ours" in used.output
+    assert wide.exit_code == 3
+    assert "cannot load" in wide.output
+    listed = {one["name"]: (one["active"], bool(one["fault"])) for one in rows}
+    assert listed == {"ours": (True, False), "wide": (False, False), "other": (False, True)}
+    assert files == []
+    assert back["adapter"] == ""

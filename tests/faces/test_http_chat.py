@@ -1,6 +1,7 @@
 """OpenAI's own client against opsmith, over the wire: answers, streams, errors, who hangs up."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -10,7 +11,7 @@ from pathlib import Path
 import openai
 import pytest
 from builders.asgi import serving
-from builders.models import OllamaFront, Scripted, llama_server, weights
+from builders.models import OllamaFront, Scripted, llama_server, weights, write_adapter
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
@@ -22,6 +23,7 @@ from opsmith.nouns.session import Principal, Role
 from opsmith.seams.ledger import Wanted
 from opsmith.settings import Settings
 from opsmith.wiring.live import App
+from opsmith.wiring.models import use
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "hello"}]
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
@@ -75,7 +77,7 @@ def kept(folder: Path, kind: str) -> list[Record]:
 
 
 def until(true: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 10
+    ends = time.monotonic() + 60
     while not true():
         assert time.monotonic() < ends
         time.sleep(0.01)
@@ -371,3 +373,40 @@ def test_a_real_model_goes_on_with_a_talk_behind_every_backend(
     assert drawn[0].choices[0].message.content == drawn[1].choices[0].message.content
     assert isinstance(parsed.choices[0].message.parsed, Health)
     assert chunks[-1].choices[0].finish_reason in {"stop", "length"}
+
+
+@pytest.mark.needs_model
+def test_an_adapter_is_taken_up_while_a_stream_runs_and_a_bad_one_is_not(tmp_path: Path) -> None:
+    adapter = write_adapter(tmp_path / "ours.gguf")
+    settings = Settings(
+        data_dir=tmp_path, llm_at_once=2, llm_context=1024, hot_reload_interval_ms=50
+    )
+    asyncio.run(use(settings, str(weights()), "", ""))
+    with house_of(settings) as house:
+        chat = house.client.chat.completions
+
+        def answers() -> str:
+            return chat.create(model="default", messages=HELLO, max_tokens=1).model
+
+        bare = answers()
+        long = chat.create(
+            model="default", messages=HELLO, stream=True, max_tokens=400, temperature=0
+        )
+        started = next(iter(long)).id
+        asyncio.run(use(settings, "", "", str(adapter)))
+        until(lambda: answers() == f"{bare}+ours")
+        ended = list(long)[-1]
+        write_adapter(tmp_path / "next.gguf", width=500).replace(adapter)
+        until(lambda: len(swaps(tmp_path)) == 2)
+        still = answers()
+
+    assert (ended.id, ended.model) == (started, bare)
+    assert ended.choices[0].finish_reason in {"stop", "length"}
+    assert still == f"{bare}+ours"
+    taken, refused = swaps(tmp_path)
+    assert (taken["adapter"], taken["refused"]) == (str(adapter), "")
+    assert "cannot load" in str(refused["refused"])
+
+
+def swaps(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(one.entry.body) for one in kept(folder, "adapter")]

@@ -18,7 +18,7 @@ from opsmith.flows.infer.breaker import FAILURES, FIRST_REST_S, Breaker
 from opsmith.flows.infer.gateway import Gateway
 from opsmith.flows.infer.schema import check_schema, fault_in
 from opsmith.flows.infer.turns import Caller, Turns
-from opsmith.seams.llm import LanguageModel, Prompt
+from opsmith.seams.llm import LanguageModel, Pieces, Prompt
 from opsmith.testing.llm import CHECKS, SAYS, SCHEMA, ScriptedModel
 
 SOON = timedelta(seconds=10)
@@ -294,3 +294,68 @@ async def test_who_leaves_the_line_gives_the_place_on() -> None:
 
     assert await stayer == "bob"
     assert (turns.running, turns.waiting) == (0, 0)
+
+
+class Leaving(ScriptedModel):
+    """A scripted model that waits before its last words, and knows when it was let go."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__([said] * 9)
+        self.going_on = asyncio.Event()
+        self.closed = asyncio.Event()
+
+    async def stream(self, prompt: Prompt, *, within: timedelta) -> Pieces:
+        async for piece in super().stream(prompt, within=within):
+            yield piece
+            await self.going_on.wait()
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
+async def test_a_swap_lets_what_runs_end_where_it_began() -> None:
+    old, new = Leaving("from the old one"), ScriptedModel(["from the new one"])
+    gateway = over(old)
+    running = gateway.stream(PROMPT, within=SOON)
+    first = await anext(running)
+
+    await gateway.swap(new, name="new", places=2)
+    fresh = await gateway.complete(PROMPT, within=SOON)
+    still_open = not old.closed.is_set()
+    old.going_on.set()
+    pieces = [first, *[piece async for piece in running]]
+    await asyncio.wait_for(old.closed.wait(), 5)
+
+    assert fresh.text == "from the new one"
+    assert still_open
+    assert "".join(one for one in pieces if isinstance(one, str)) == "from the old one"
+    await gateway.aclose()
+
+
+async def test_a_closed_gateway_lets_go_of_what_it_swapped_out() -> None:
+    old = Leaving("from the old one")
+    gateway = over(old)
+    running = gateway.stream(PROMPT, within=SOON)
+    await anext(running)
+    await gateway.swap(ScriptedModel([]), name="new", places=1)
+
+    await gateway.aclose()
+
+    assert old.closed.is_set()
+    await running.aclose()
+
+
+async def test_more_places_are_lent_at_once() -> None:
+    turns = Turns(1)
+    async with turns.place(ANN, within_s=60):
+        entered = asyncio.Event()
+
+        async def ask() -> None:
+            async with turns.place(BOB, within_s=60):
+                entered.set()
+
+        task = asyncio.create_task(ask())
+        await asyncio.sleep(0)
+        turns.resize(2)
+        await asyncio.wait_for(entered.wait(), 5)
+    await task

@@ -6,12 +6,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from builders.asgi import serving
-from builders.models import OllamaFront, Scripted, llama_server, weights
+from builders.models import OllamaFront, Scripted, llama_server, weights, write_adapter
 
 from opsmith.backends.llm.embedded import LlamaModel
 from opsmith.backends.llm.ollama import OllamaModel
@@ -195,3 +196,52 @@ async def test_a_model_whose_process_died_is_started_again() -> None:
     assert again
     with pytest.raises(ProcessLookupError):
         os.kill(again, 0)
+
+
+@pytest.fixture
+def adapter(tmp_path: Path) -> Path:
+    return write_adapter(tmp_path / "ours.gguf")
+
+
+def in_process(path: Path, adapter: Path | None = None) -> LlamaModel:
+    return LlamaModel(path, context=512, at_once=1, threads=1, adapter=adapter)
+
+
+@pytest.mark.needs_model
+async def test_an_adapter_changes_the_answer_and_is_named_in_it(adapter: Path) -> None:
+    async with aclosing(in_process(weights())) as bare:
+        plain = await bare.complete(PROMPT, within=LONG)
+    async with aclosing(in_process(weights(), adapter)) as model:
+        names = await model.models()
+        found = await model.complete(PROMPT, within=LONG)
+        by_bare_name = await model.complete(replace(PROMPT, model=bare.name), within=LONG)
+
+    assert found.text != plain.text
+    assert names == (f"{bare.name}+ours",)
+    assert found.model == by_bare_name.model == names[0]
+
+
+@pytest.mark.needs_model
+async def test_an_adapter_of_another_width_does_not_load(tmp_path: Path) -> None:
+    wide = write_adapter(tmp_path / "wide.gguf", width=500)
+
+    async with aclosing(in_process(weights(), wide)) as model:
+        with pytest.raises(Unreachable, match=r"cannot load .*\+wide.*adapter made for it"):
+            await model.complete(PROMPT, within=LONG)
+
+
+def test_files_that_cannot_go_together_are_told(adapter: Path, tmp_path: Path) -> None:
+    other = write_adapter(tmp_path / "other.gguf", kind="qwen2")
+    empty = tmp_path / "empty.gguf"
+    empty.write_bytes(b"GGUF")
+
+    with pytest.raises(BadInput, match="is an adapter, no model"):
+        in_process(adapter)
+    with pytest.raises(BadInput, match="no LoRA adapter but a whole model"):
+        in_process(weights(), weights())
+    with pytest.raises(BadInput, match=r"'qwen2', .* is 'llama'"):
+        in_process(weights(), other)
+    with pytest.raises(BadInput, match="no LoRA adapter"):
+        in_process(weights(), empty)
+    with pytest.raises(BadInput, match="cannot be read"):
+        in_process(weights(), tmp_path / "gone.gguf")

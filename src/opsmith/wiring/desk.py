@@ -125,6 +125,14 @@ class Desk:
         )
         await self._ledger.append([entry], durable=False)
 
+    async def take_up_model(self) -> None:
+        """Take up another choice of model; what it led to stands on the ledger."""
+        swap = await self._inference.look()
+        if swap is not None:
+            body = json.dumps(asdict(swap))
+            one = Entry(kind=ADAPTER, subject="model", body=body, at=datetime.now(UTC))
+            await self._ledger.append([one], durable=False)
+
     async def _steps(
         self, talk: Conversation, question: str, began: datetime, *, narrate: bool
     ) -> AsyncGenerator[Told, None]:

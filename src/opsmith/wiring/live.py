@@ -169,6 +169,8 @@ class App:
         await self.signs.start(self._troubles)
         self._pollers.start(self._troubles)
         await self.healing.start()
+        every_s = self._settings.hot_reload_interval_ms / 1e3
+        self._troubles.keep_doing("model", self.desk.take_up_model, every_s=every_s)
         step = sealing(self._settings, self._ledger)
         self._troubles.keep_doing("seals", step, every_s=SEAL_S)
         self._troubles.keep_doing("memory", tidy, every_s=TIDY_S)

@@ -7,17 +7,19 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from time import monotonic
 
-from opsmith.errors import AskError
+from opsmith.errors import AskError, BadInput, OpsmithError
 from opsmith.flows.infer.gateway import LONGEST_PROMPT, Gateway, Started
 from opsmith.flows.infer.turns import Caller
 from opsmith.nouns.message import Message
 from opsmith.nouns.redaction import redact, redact_name
 from opsmith.nouns.session import Principal
-from opsmith.seams.llm import ANY_OBJECT, Completion, Pieces, Prompt
+from opsmith.seams.llm import ANY_OBJECT, Completion, LanguageModel, Pieces, Prompt
 from opsmith.settings import Settings
-from opsmith.wiring.models import ADDRESSES, choice, opened, places
+from opsmith.wiring.model_choice import ADDRESSES, Choice, choice
+from opsmith.wiring.models import loads, opened, places
 from opsmith.wiring.own_metrics import ModelMetrics
 
 __all__ = ["ANY_OBJECT", "LONGEST_PROMPT"]
@@ -57,15 +59,21 @@ class Told:
     body: dict[str, object]
 
 
-def open_gateway(settings: Settings) -> Gateway | None:
-    """The gateway to the chosen model, None when none is chosen. Close it when done."""
-    chosen = choice(settings)
-    if chosen is None:
-        return None
-    backend = opened(settings, chosen)
-    name = redact_name(chosen.url)
-    at_once = places(settings, chosen)
-    return Gateway(backend, name=name, places=at_once, clock=monotonic)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSwap:
+    """What another choice led to.
+
+    served: the address asked from now on, adapter: before its weights, empty for none.
+    refused: why the choice does not serve, empty when it does.
+    """
+
+    served: str
+    adapter: str
+    refused: str = ""
+
+
+# A choice with what its files on this machine were when it was made: (bytes, changed at).
+_Seen = tuple[Choice, tuple[tuple[int, int], ...]]
 
 
 class Inference:
@@ -74,14 +82,64 @@ class Inference:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._gateway: Gateway | None = None
+        self._served: _Seen | None = None
+        self._tried: _Seen | None = None
+        self._fault = ""
 
     def gateway(self) -> Gateway:
         """The gateway. Raises `NoModel` when no model is chosen."""
         if self._gateway is None:
-            self._gateway = open_gateway(self._settings)
-        if self._gateway is None:
-            raise NoModel(hint=f"Set OPSMITH_LLM_URL, or `opsmith model use` {ADDRESSES}.")
+            chosen = choice(self._settings)
+            if chosen is None:
+                raise NoModel(hint=f"Set OPSMITH_LLM_URL, or `opsmith model use` {ADDRESSES}.")
+            self._gateway = Gateway(
+                opened(self._settings, chosen),
+                name=redact_name(chosen.url),
+                places=places(self._settings, chosen),
+                clock=monotonic,
+            )
+            self._served = self._tried = _seen(chosen)
         return self._gateway
+
+    async def look(self) -> ModelSwap | None:
+        """Take up another choice of model or adapter; None when there is none.
+
+        A file is loaded and asked for a word beside what serves. Prompts that run end where they
+        began; a choice that cannot serve is refused once, and what serves goes on.
+        """
+        gateway, served = self._gateway, self._served
+        if gateway is None or served is None:
+            return None
+        try:
+            chosen = choice(self._settings)
+            seen = _seen(chosen) if chosen else served
+        except BadInput as error:
+            known, self._fault = self._fault, str(error)
+            return None if known == self._fault else _swapped(served[0], refused=self._fault)
+        self._fault = ""
+        if chosen is None or seen in (self._tried, served):
+            self._tried = seen
+            return None
+        self._tried = seen
+        try:
+            backend = await self._loaded(chosen)
+        except OpsmithError as error:
+            return _swapped(served[0], refused=str(error))
+        self._served = seen
+        name, at_once = redact_name(chosen.url), places(self._settings, chosen)
+        await gateway.swap(backend, name=name, places=at_once)
+        return _swapped(chosen)
+
+    async def _loaded(self, chosen: Choice) -> LanguageModel:
+        """The backend of a choice; a file is tried, a server is not asked for anything yet."""
+        backend = opened(self._settings, chosen)
+        if chosen.kind == "gguf":
+            try:
+                await loads(backend)
+            except BaseException:
+                await backend.aclose()
+                raise
+        return backend
 
     async def complete(self, prompt: Prompt, *, within: timedelta) -> Completion:
         """See `seams.llm`; for what the house itself asks. Raises `NoModel` too."""
@@ -152,6 +210,22 @@ async def inference(settings: Settings, *, needed: bool) -> AsyncIterator[Infere
         found.gateway()
     async with aclosing(found):
         yield found
+
+
+def _seen(chosen: Choice) -> _Seen:
+    return chosen, tuple(map(_version, chosen.files))
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:
+        return (0, 0)
+    return (found.st_size, found.st_mtime_ns)
+
+
+def _swapped(serving: Choice, *, refused: str = "") -> ModelSwap:
+    return ModelSwap(served=redact_name(serving.url), adapter=serving.adapter, refused=refused)
 
 
 def _prompt(asked: Asked) -> Prompt:

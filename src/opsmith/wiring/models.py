@@ -1,75 +1,72 @@
-"""Which language model is asked: chosen by an address, opened as a backend, listed."""
+"""Language models: opened as backends, tried, put into use with or without an adapter, listed."""
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from opsmith.errors import BadInput, OpsmithError
-from opsmith.nouns.redaction import redact, redact_name
-from opsmith.seams.llm import LanguageModel
+from opsmith.errors import BadInput, NotFound, OpsmithError
+from opsmith.seams.llm import LanguageModel, Prompt
 from opsmith.settings import Settings
+from opsmith.wiring.model_choice import OLLAMA_PORT, Choice, choice, keep, port_of
 
-CHOICE = "model.json"
-# Where GGUF files are looked for beside the chosen one.
+# Where GGUF files, models and adapters, are looked for beside the chosen one.
 FOLDER = "models"
-OLLAMA_PORT = 11434
-ADDRESSES = "ollama://HOST:PORT, http://HOST:PORT/v1 or the path of a GGUF file"
+NO_ADAPTER = "none"
+# Loading eight billion parameters from a slow disk, and one word.
+TRIAL_WITHIN = timedelta(minutes=5)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Which model is asked. url: as in `OPSMITH_LLM_URL`; model: its name there, or empty."""
+async def use(settings: Settings, url: str, model: str, adapter: str) -> Choice:
+    """Choose a model, or an adapter for the one that is chosen.
 
-    url: str
-    model: str = ""
-
-    @property
-    def kind(self) -> str:
-        """`ollama`, `openai` or `gguf`. Raises `BadInput` for what is none of them."""
-        parts, port = urlsplit(self.url), _port(self.url)
-        if parts.scheme in {"ollama", "ollama+https"} and parts.hostname:
-            return "ollama"
-        if parts.scheme in {"http", "https"} and parts.hostname:
-            bare = parts.path in {"", "/"}
-            return "ollama" if bare and port == OLLAMA_PORT else "openai"
-        if parts.scheme in {"", "file"} and parts.path:
-            return "gguf"
-        raise BadInput(f"{redact(self.url[:200])!r} is no model.", hint=f"Give {ADDRESSES}.")
-
-
-def choice(settings: Settings) -> Choice | None:
-    """Which model is chosen, by the environment or else by `use`; None for none."""
-    if settings.llm_url:
-        return Choice(url=settings.llm_url, model=settings.llm_model)
-    try:
-        told = json.loads((settings.data_dir / CHOICE).read_text(encoding="utf-8"))
-        return Choice(url=str(told["url"]), model=settings.llm_model or str(told["model"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(
-            f"{settings.data_dir / CHOICE} cannot be read.", hint="Run `opsmith model use`."
-        ) from error
-
-
-def use(settings: Settings, url: str, model: str) -> Choice:
-    """Choose a model for the times when the environment names none; it is not asked yet."""
-    path = Path(url)
-    chosen = Choice(url=str(path.resolve()) if path.is_file() else url, model=model)
-    if redact_name(chosen.url) != chosen.url:
-        raise BadInput("The address holds a password.", hint="Put the key in OPSMITH_LLM_KEY.")
-    opened(settings, chosen)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    target = settings.data_dir / CHOICE
-    fresh = target.with_suffix(".new")
-    fresh.write_text(json.dumps({"url": chosen.url, "model": chosen.model}), encoding="utf-8")
-    fresh.replace(target)
+    url: empty for the chosen one. adapter: a path, or the name of one in the data folder, `none`
+    or empty for none; it is tried before anything is kept.
+    Raises `BadInput`, `NotFound`, `Unreachable` when the adapter does not load with the model.
+    """
+    chosen = _wanted(settings, url, model)
+    if adapter and adapter != NO_ADAPTER:
+        chosen = replace(chosen, adapter=str(_adapter_file(settings, adapter)))
+        async with aclosing(opened(settings, chosen)) as backend:
+            await loads(backend)
+    else:
+        opened(settings, chosen)
+    keep(settings, chosen)
     return chosen
+
+
+def _wanted(settings: Settings, url: str, model: str) -> Choice:
+    if url:
+        path = Path(url)
+        return Choice(url=str(path.resolve()) if path.is_file() else url, model=model)
+    now = choice(settings)
+    if now is None:
+        raise BadInput("No model is chosen that an adapter could go with.", hint="Give its path.")
+    return replace(now, adapter="", model=model or now.model)
+
+
+def _adapter_file(settings: Settings, text: str) -> Path:
+    path = Path(text)
+    if path.is_file():
+        return path.resolve()
+    named = settings.data_dir / FOLDER / f"{text}.gguf"
+    if _NAME.fullmatch(text) and named.is_file():
+        return named.resolve()
+    raise NotFound(
+        f"There is no adapter {text[:200]!r}.",
+        hint=f"Give the path of a GGUF file, or put it into {settings.data_dir / FOLDER}.",
+    )
+
+
+async def loads(backend: LanguageModel) -> None:
+    """Have a model say one word. Raises as the seam does."""
+    await backend.complete(Prompt(text="Say yes.", max_tokens=1), within=TRIAL_WITHIN)
 
 
 def opened(settings: Settings, chosen: Choice) -> LanguageModel:
@@ -79,10 +76,16 @@ def opened(settings: Settings, chosen: Choice) -> LanguageModel:
         from opsmith.backends.llm.embedded import LlamaModel
 
         return LlamaModel(
-            Path(urlsplit(chosen.url).path if chosen.url.startswith("file:") else chosen.url),
+            chosen.file,
             context=settings.llm_context,
             at_once=places(settings, chosen),
             threads=settings.llm_threads,
+            adapter=Path(chosen.adapter) if chosen.adapter else None,
+        )
+    if chosen.adapter:
+        raise BadInput(
+            "An adapter goes with a GGUF file on this machine.",
+            hint="On a server it is a model of its own: give its name with --model.",
         )
     if chosen.kind == "ollama":
         from opsmith.backends.llm.ollama import DEFAULT_MODEL, OllamaModel
@@ -116,7 +119,7 @@ class Listed:
 
 async def listed(settings: Settings) -> Listed:
     """The chosen model with what its server offers, and the files beside it."""
-    files = tuple(sorted((settings.data_dir / FOLDER).glob("*.gguf")))
+    files = tuple(path for path, kind in _files(settings) if not kind)
     chosen = choice(settings)
     if chosen is None:
         return Listed(chosen=None, names=(), files=files)
@@ -128,6 +131,42 @@ async def listed(settings: Settings) -> Listed:
     except OpsmithError as error:
         fault = str(error)
     return Listed(chosen=chosen, names=names, files=files, fault=fault)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterFile:
+    """One adapter for the chosen model. fault: why it cannot serve, empty when it may."""
+
+    name: str
+    path: str
+    active: bool
+    size_bytes: int = 0
+    fault: str = ""
+
+
+def model_adapters(settings: Settings) -> tuple[AdapterFile, ...]:
+    """The adapters of the data folder, and the one in use wherever it is."""
+    chosen = choice(settings)
+    active = chosen.adapter if chosen else ""
+    paths = [str(path.resolve()) for path, kind in _files(settings) if kind]
+    return tuple(
+        _adapter(settings, chosen, path, active=path == active)
+        for path in dict.fromkeys([*([active] if active else []), *paths])
+    )
+
+
+def _adapter(settings: Settings, chosen: Choice | None, path: str, *, active: bool) -> AdapterFile:
+    shown = AdapterFile(name=Path(path).stem, path=path, active=active)
+    try:
+        size = Path(path).stat().st_size
+        if chosen is None or chosen.kind != "gguf":
+            fault = "no GGUF file is chosen that it could go with"
+        else:
+            opened(settings, replace(chosen, adapter=path))
+            fault = ""
+    except (OpsmithError, OSError) as error:
+        return replace(shown, fault=str(error))
+    return replace(shown, size_bytes=size, fault=fault)
 
 
 def probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -150,14 +189,20 @@ def probes(settings: Settings) -> Mapping[str, Callable[[], Awaitable[None]]]:
     return {f"model {chosen.model or place}": ask}
 
 
-def _port(url: str) -> int | None:
-    try:
-        return urlsplit(url).port
-    except ValueError as error:
-        raise BadInput(f"{redact(url[:200])!r} has no usable port.") from error
+def _files(settings: Settings) -> list[tuple[Path, str]]:
+    """The GGUF files of the data folder, each with the kind of adapter that it is, if any."""
+    from opsmith.backends.llm.gguf import head_of
+
+    found = []
+    for path in sorted((settings.data_dir / FOLDER).glob("*.gguf")):
+        try:
+            found.append((path, head_of(path).adapter))
+        except BadInput:
+            continue
+    return found
 
 
 def _over_http(url: str) -> str:
     """The HTTP address of an Ollama URL; its own port when none is given."""
     address = url.replace("ollama+https://", "https://", 1).replace("ollama://", "http://", 1)
-    return address if _port(address) else f"{address.rstrip('/')}:{OLLAMA_PORT}"
+    return address if port_of(address) else f"{address.rstrip('/')}:{OLLAMA_PORT}"

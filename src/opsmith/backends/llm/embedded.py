@@ -11,6 +11,7 @@ import secrets
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,7 @@ from pathlib import Path
 import orjson
 
 from opsmith.backends.llm.answers import whole
+from opsmith.backends.llm.gguf import head_of
 from opsmith.backends.llm.openai import OpenAiModel
 from opsmith.errors import (
     BadInput,
@@ -30,8 +32,6 @@ from opsmith.errors import (
 from opsmith.seams.llm import Completion, Pieces, Prompt
 
 MODULE = "opsmith.backends.llm.llama_process"
-# The first four bytes of every GGUF file (ggml/docs/gguf.md).
-MAGIC = b"GGUF"
 # A model of 8 billion parameters is read from a slow disk in about a minute.
 START_S = 180.0
 STOP_S = 5.0
@@ -43,19 +43,31 @@ class LlamaModel:
     context: tokens of prompt and answer together, for each prompt that runs.
     at_once: prompts that run at the same time. threads: of the processor; with more of them
         than free cores llama.cpp slows down many times over, so 1 is a safe choice.
-    Raises `BadInput` for a file that is no GGUF, `MissingExtra` without the extra `llm`.
+    adapter: a LoRA adapter in GGUF that stands before the weights; answers name it.
+    Raises `BadInput` for a file that is no GGUF, an adapter for another architecture, and
+    `MissingExtra` without the extra `llm`.
     """
 
-    def __init__(self, path: Path, *, context: int, at_once: int, threads: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        context: int,
+        at_once: int,
+        threads: int,
+        adapter: Path | None = None,
+    ) -> None:
         if find_spec("xllamacpp") is None:
             raise MissingExtra(
                 "A model in this process needs llama.cpp, which is not installed:"
                 " pip install 'opsmith[llm]'"
             )
-        _check(path)
-        self.name = path.stem
+        _check(path, adapter)
+        self._bare = path.stem
+        self.name = path.stem if adapter is None else f"{path.stem}+{adapter.stem}"
         self._wanted = {
             "path": str(path.resolve()),
+            "adapter": "" if adapter is None else str(adapter.resolve()),
             "name": self.name,
             "context": context * at_once,
             "at_once": at_once,
@@ -75,12 +87,12 @@ class LlamaModel:
 
     async def stream(self, prompt: Prompt, *, within: timedelta) -> Pieces:
         """See `seams.llm`; the first prompt also waits for the model to load."""
-        if prompt.model not in ("", self.name):
+        if prompt.model not in ("", self.name, self._bare):
             raise NotFound(f"There is no model {prompt.model!r} here, only {self.name!r}.")
         began = asyncio.get_running_loop().time()
         asked = await self._serving(within)
         left = within - timedelta(seconds=asyncio.get_running_loop().time() - began)
-        async with aclosing(asked.stream(prompt, within=left)) as pieces:
+        async with aclosing(asked.stream(replace(prompt, model=""), within=left)) as pieces:
             async for piece in pieces:
                 yield piece
 
@@ -132,7 +144,7 @@ class LlamaModel:
             await _stop(process)
             raise Unreachable(
                 f"llama.cpp cannot load {self.name} ({where[:200] or 'it stopped'}).",
-                hint="Is the file whole, and is there memory enough?",
+                hint="Is the file whole, is there memory enough, was the adapter made for it?",
             )
         return OpenAiModel(f"{where}/v1", model=self.name, key=key)
 
@@ -149,11 +161,18 @@ async def _stop(process: Process) -> None:
         await process.wait()
 
 
-def _check(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(MAGIC))
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}).") from error
-    if start != MAGIC:
-        raise BadInput(f"{path}: is no GGUF file.", hint="llama.cpp reads models in GGUF.")
+def _check(path: Path, adapter: Path | None) -> None:
+    """Raises `BadInput` for files that cannot go together."""
+    model = head_of(path)
+    if model.adapter:
+        raise BadInput(f"{path}: is an adapter, no model.", hint="Give it with --adapter.")
+    if adapter is None:
+        return
+    head = head_of(adapter)
+    if head.adapter != "lora":
+        raise BadInput(f"{adapter}: is no LoRA adapter but {head.adapter or 'a whole model'}.")
+    if head.architecture != model.architecture:
+        raise BadInput(
+            f"{adapter}: is for models of the kind {head.architecture!r},"
+            f" {path.name} is {model.architecture!r}."
+        )

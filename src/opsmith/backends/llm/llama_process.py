@@ -35,7 +35,10 @@ def main() -> None:
 
 
 def _parameters(wanted: dict[str, object]) -> object:
-    from xllamacpp import CommonParams  # noqa: PLC0415 - only this process loads the engine
+    from xllamacpp import (  # noqa: PLC0415 - only this process loads the engine
+        CommonAdapterLoraInfo,
+        CommonParams,
+    )
 
     chosen = CommonParams()
     chosen.model.path = wanted["path"]
@@ -50,6 +53,11 @@ def _parameters(wanted: dict[str, object]) -> object:
     chosen.offline = True
     chosen.cache_ram_mib = _CACHE_MIB
     chosen.verbosity = 0
+    if wanted["adapter"]:
+        adapter = CommonAdapterLoraInfo()
+        adapter.path = wanted["adapter"]
+        adapter.scale = 1.0  # of its own alpha / rank
+        chosen.lora_adapters = [adapter]
     return chosen
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -42,12 +43,26 @@ class Gateway:
     def __init__(
         self, backend: LanguageModel, *, name: str, places: int, clock: Callable[[], float]
     ) -> None:
-        self._backend = backend
         self._clock = clock
+        self._behind = _Behind(backend, Breaker(name, clock=clock))
+        self._leaving: dict[asyncio.Task[None], LanguageModel] = {}
         self.turns = Turns(places)
-        self.breaker = Breaker(name, clock=clock)
         self.outcomes: Counter[str] = Counter()
         self.answer_tokens = 0
+
+    @property
+    def breaker(self) -> Breaker:
+        """Of the backend that is asked now."""
+        return self._behind.breaker
+
+    async def swap(self, backend: LanguageModel, *, name: str, places: int) -> None:
+        """Ask another backend from now on; the one before ends what it has begun, then goes."""
+        before = self._behind
+        self._behind = _Behind(backend, Breaker(name, clock=self._clock))
+        self.turns.resize(places)
+        leaving = asyncio.create_task(before.leave())
+        self._leaving[leaving] = before.backend
+        leaving.add_done_callback(lambda done: self._leaving.pop(done, None))
 
     async def complete(
         self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE
@@ -90,11 +105,16 @@ class Gateway:
 
     async def models(self) -> tuple[str, ...]:
         """The names of the backend's models."""
-        return await self._backend.models()
+        return await self._behind.backend.models()
 
     async def aclose(self) -> None:
-        """Let go of the backend."""
-        await self._backend.aclose()
+        """Let go of the backend, and of those before it whatever they still do."""
+        leaving = dict(self._leaving)
+        for task in leaving:
+            task.cancel()
+        await asyncio.gather(*leaving, return_exceptions=True)
+        for backend in (self._behind.backend, *leaving.values()):
+            await backend.aclose()
 
     async def _whole(self, prompt: Prompt, within: timedelta, caller: Caller) -> Completion:
         async with aclosing(self.steps(prompt, within=within, caller=caller)) as steps:
@@ -120,37 +140,68 @@ class Gateway:
 
     async def _watched(self, prompt: Prompt, within: timedelta) -> Pieces:
         """The backend's answer; the breaker hears what becomes of it."""
-        probe = self.breaker.enter()
+        behind = self._behind
+        breaker = behind.breaker
+        probe = breaker.enter()
         asked, heard, judged = self._clock(), False, False
         try:
-            stream = self._backend.stream(prompt, within=within)
-            async with aclosing(stream) as pieces:
+            async with behind.asked(prompt, within) as pieces:
                 async for piece in pieces:
                     heard = True
                     if probe or isinstance(piece, Completion):
                         judged = True
-                        self.breaker.succeeded()
+                        breaker.succeeded()
                     yield piece
         except OpsmithError as error:
             judged = True
             waited_s = self._clock() - asked
             in_time = waited_s < within.total_seconds()
             if in_time or (not heard and waited_s >= PATIENCE_S):
-                self._judge(error, probe=probe)
+                _judge(error, breaker, probe=probe)
             else:  # the caller's own haste
-                self.breaker.left(probe=probe)
+                breaker.left(probe=probe)
             raise
         finally:
             if not judged:
-                self.breaker.left(probe=probe)
+                breaker.left(probe=probe)
 
-    def _judge(self, error: OpsmithError, *, probe: bool) -> None:
-        if isinstance(error, Overloaded):
-            self.breaker.left(probe=probe)
-        elif isinstance(error, Unreachable | BadAnswer):
-            self.breaker.failed()
-        else:
-            self.breaker.succeeded()
+
+class _Behind:
+    """One backend with its breaker, and how many prompts it works on."""
+
+    def __init__(self, backend: LanguageModel, breaker: Breaker) -> None:
+        self.backend = backend
+        self.breaker = breaker
+        self._running = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    @asynccontextmanager
+    async def asked(self, prompt: Prompt, within: timedelta) -> AsyncIterator[Pieces]:
+        """Its answer to a prompt; leaving stops the work."""
+        self._running += 1
+        self._idle.clear()
+        try:
+            async with aclosing(self.backend.stream(prompt, within=within)) as pieces:
+                yield pieces
+        finally:
+            self._running -= 1
+            if not self._running:
+                self._idle.set()
+
+    async def leave(self) -> None:
+        """Let go of it once it has nothing to do."""
+        await self._idle.wait()
+        await self.backend.aclose()
+
+
+def _judge(error: OpsmithError, breaker: Breaker, *, probe: bool) -> None:
+    if isinstance(error, Overloaded):
+        breaker.left(probe=probe)
+    elif isinstance(error, Unreachable | BadAnswer):
+        breaker.failed()
+    else:
+        breaker.succeeded()
 
 
 class Misfit(BadAnswer):

@@ -45,6 +45,11 @@ class Turns:
         self._last: dict[str | Caller, int] = {}
         self._mean_s = _FIRST_GUESS_S
 
+    def resize(self, places: int) -> None:
+        """Lend so many from now on; those that are lent stay."""
+        self._places = places
+        self._call_next()
+
     @property
     def running(self) -> int:
         """Places that are lent."""
@@ -125,13 +130,16 @@ class Turns:
         self._running[caller] -= 1
         if not self._running[caller]:
             del self._running[caller]
+        self._call_next()
+        if not self._waiting and not self._running:
+            self._last.clear()  # nobody is there to be fair to
+
+    def _call_next(self) -> None:
         while self._waiting and self.running < self._places:
             one = min(self._waiting, key=self._precedence)
             self._waiting.remove(one)
             self._lend(one.caller)
             one.called.set()
-        if not self._waiting and not self._running:
-            self._last.clear()  # nobody is there to be fair to
 
     def _precedence(self, one: _Waiting) -> tuple[int, int, int, int, int]:
         tenant = one.caller.tenant
