@@ -21,6 +21,8 @@ def segments(text: str) -> list[Segment]:
     marks: list[str] = []
     place = 0
     text = _IF_SO.sub(r"\1, ", text)
+    # "restart it, but show its logs first": said last, done first.
+    text = _FIRST_AT_END.sub(r", but first \1", text)
     for match in _joint().finditer(text):
         if _in_list(text, match):
             continue
@@ -122,6 +124,7 @@ _ONLY_NAMES = pattern(
     r"(?:(?:<thing>|<alert>)(?:\W|and|too|as well|和|与|、|上(?:面)?的?|的"
     r"|也|同样|一样|再|执行|运行|做|跑|来|照做|[一同]遍|[一同]次|一下)*)+"
 )
+_FIRST_AT_END = phrase("clauses", "first_at_end")
 _ACTION = phrase("clauses", "action")
 _BEFORE_ACTION = phrase("clauses", "before_action")
 _STILL_FAILING = phrase("clauses", "still_failing")

@@ -119,6 +119,13 @@ def _listed(slot: str) -> Callable[[Words, Tagger], SlotValue | None]:
     return read
 
 
+def _strategy(words: Words, tagger: Tagger) -> SlotValue | None:
+    said = _listed("strategy")(words, tagger)
+    # "restart it, and at the same time ...": two tasks, and no manner of doing one.
+    several = len(words.every("host")) > 1 or words.first("grp") or not _TOGETHER.search(words.text)
+    return said if said != "parallel" or several else None
+
+
 def _agg(words: Words, tagger: Tagger) -> SlotValue | None:
     # "the 5 highest" asks for a ranking, not for a maximum.
     return None if _counted("top")(words, tagger) else _listed("agg")(words, tagger)
@@ -180,6 +187,7 @@ def _daemonsets(words: Words, _tagger: Tagger) -> SlotValue | None:
     return True if any(compiled.search(words.raw) for compiled in said) else None
 
 
+_TOGETHER = phrase("slots", "together")
 _LEVEL_PLACE = phrase("slots", "level_place")
 
 
@@ -286,7 +294,7 @@ _READERS: dict[str, Callable[[Words, Tagger], SlotValue | None]] = {
     "replicas": _replicas,
     "replicas_delta": _replicas_delta,
     "revision": _revision,
-    "strategy": _listed("strategy"),
+    "strategy": _strategy,
     "ignore_daemonsets": _daemonsets,
     "direction": _listed("direction"),
     "level": _level,
