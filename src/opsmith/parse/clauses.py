@@ -124,6 +124,7 @@ _ONLY_NAMES = pattern(
     r"(?:(?:<thing>|<alert>)(?:\W|and|too|as well|和|与|、|上(?:面)?的?|的"
     r"|也|同样|一样|再|执行|运行|做|跑|来|照做|[一同]遍|[一同]次|一下)*)+"
 )
+_FOUND_GOOD = phrase("clauses", "found_good")
 _FIRST_AT_END = phrase("clauses", "first_at_end")
 _ACTION = phrase("clauses", "action")
 _BEFORE_ACTION = phrase("clauses", "before_action")
@@ -191,9 +192,11 @@ def _as_condition(found: list[Segment], place: int) -> Segment:
 
 
 def _decides(segment: Segment, follows: Segment) -> bool:
-    """Whether a limit, stated and not looked at, comes before a change: `CPU 超过80%再扩`."""
+    """Whether what is stated, not looked at, decides: `CPU 超过80%再扩`, `都健康再重启`."""
     changes = follows.guess is not None and follows.guess.intent in CHANGES
     asked = segment.guess is not None and segment.guess.strong
+    if _FOUND_GOOD.search(segment.text):
+        return True
     return changes and not asked and bool(_LIMIT.search(segment.text))
 
 

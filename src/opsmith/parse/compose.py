@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, finding_of
 from opsmith.parse.draft import Draft
@@ -159,7 +159,8 @@ class Composer:
             )
             finding = COMPLEMENT.get(self._branch.finding or "")
             self._branch = _Branch(source=self._branch.source, finding=finding)
-            self._needs = {self._branch.source}
+            self._needs = self._needs if self._branch.source in self._needs else set()
+            self._needs |= {self._branch.source}
         elif step.mark == "else" and self.drafts and self.drafts[-1].intent in CHANGES:
             # "restart it, or else roll back": what else there is to do when it did not help.
             self._branch = _Branch(source=len(self.drafts) - 1, finding="failure")
@@ -208,11 +209,21 @@ class Composer:
             self.drafts[source].slots.setdefault("threshold", finding.threshold)
         found = COMPLEMENT.get(finding.found or "") if step.negated else finding.found
         self._branch = _Branch(source=source, finding=found)
-        self._needs = {source}
+        self._needs = self._all_of(source) if _ALL_OF.search(step.condition) else {source}
         self._group = [*self._group, source] if finding.check else self._group
         if step.mark == "then":
             self._group = [source]
         return finding
+
+    def _all_of(self, source: int) -> set[int]:
+        """`once both are healthy`: the finding of every task like this one, just before."""
+        found = {source}
+        for place in range(source - 1, -1, -1):
+            like, own = self.drafts[place], self.drafts[source]
+            if like.intent != own.intent or like.needs != own.needs:
+                break
+            found.add(place)
+        return found
 
     def _changed_before(self, finding: Finding) -> set[int]:
         """A change whose outcome the check looks at: "roll it back; if it is still down, ..."."""
@@ -222,12 +233,14 @@ class Composer:
 
     def _drafts_of(self, step: Step) -> list[Draft]:
         intent = step.guess.intent
+        if parts := self._apart(step):
+            return [draft for part in parts for draft in self._drafts_of(part)]
         slots = self._read(intent, step.text)
+        if intent == "compare_config":
+            self._compared(step, slots)
         options = [self._options(intent, step.text, slot) for slot in _KINDS if slot in slots]
-        if (
-            "service" not in slots
-            and "host" not in slots
-            and _PLURAL.search(self.tagger.raw(step.text))
+        if not slots.keys() & {"service", "host", "targets"} and _PLURAL.search(
+            self.tagger.raw(step.text)
         ):
             both = [("service", name) for name in self._services_before()]
             options += [both] if both else []
@@ -242,6 +255,41 @@ class Composer:
             Draft(intent=intent, slots={**slots, **dict(chosen)}, text=step.text, unknown=unknown)
             for chosen in itertools.product(*options)
         ]
+
+    def _apart(self, step: Step) -> list[Step]:
+        """`a is slow and b keeps crashing; find out why`: two problems, a diagnosis each."""
+        if step.guess.intent != "diagnose_incident" or _CAUSED.search(self.tagger.text):
+            return []
+        tags = [
+            tag
+            for tag in TAG.finditer(step.text)
+            if self.tagger.span(tag[0]).kind in {"svc", "host", "grp"}
+        ]
+        starts = [tag.start() for tag in tags]
+        whole = self.tagger.text
+        if not all(
+            _BETWEEN.search(whole[whole.find(one[0]) : whole.find(other[0])])
+            for one, other in itertools.pairwise(tags)
+        ):
+            return []
+        pieces = [
+            step.text[start:end] for start, end in itertools.pairwise([*starts, len(step.text)])
+        ]
+        told = [self._read(step.guess.intent, piece).get("symptom") for piece in pieces]
+        if len(pieces) < 2 or not all(told):  # noqa: PLR2004 - two problems at least
+            return []
+        return [replace(step, text=piece) for piece in pieces]
+
+    def _compared(self, step: Step, slots: Slots) -> None:
+        """What "their configs" are the configs of; what is compared is no service besides."""
+        if "targets" not in slots and _PLURAL.search(self.tagger.raw(step.text)):
+            hosts = self.drafts[-1].slots.get("host") if self.drafts else None
+            pair = self._services_before() or (hosts if isinstance(hosts, tuple) else ())
+            if len(pair) == 2:  # noqa: PLR2004 - a comparison has two sides
+                slots["targets"] = tuple(pair)
+        targets = slots.get("targets", ())
+        if isinstance(targets, tuple) and slots.get("service") in targets:
+            del slots["service"]
 
     def _sides(self, step: Step) -> list[list[tuple[str, str]]]:
         """`on both sides`: what the comparison before compares, a task for each."""
@@ -319,11 +367,19 @@ class Composer:
         if _PLACE.search(draft.text) and "host" in schema.slots and "host" not in draft.slots:
             wanted = (*wanted, ("host", "host_group"))
         named = any(name in draft.slots for name in (*TARGETS, "alert"))
+        named = named or "user" in draft.slots or self._compares_names(draft)
         if "alert" in draft.slots and _ITS_ALERT.search(draft.text):
             named = any(name in draft.slots for name in TARGETS)
         if _ITS.search(draft.text) and not named:
             wanted = (*wanted, TARGETS)
         return wanted
+
+    def _compares_names(self, draft: Draft) -> bool:
+        """Whether the two sides of a comparison are things with configurations of their own."""
+        sides = draft.slots.get("targets", ())
+        known = sides if isinstance(sides, tuple) else ()
+        kinds = {span.kind for span in self.tagger.spans if span.value in known}
+        return bool(kinds & {"svc", "host", "name"})
 
     def _ambiguous(self, draft: Draft, wanted: tuple[tuple[str, ...], ...]) -> bool:
         """Whether a change could mean any of several services just spoken of: then ask."""
@@ -380,6 +436,9 @@ class Composer:
 # "there", "on it": the host that was spoken of.
 _PLACE = phrase("compose", "place")
 _ITS = phrase("compose", "its")
+_ALL_OF = phrase("compose", "all_of")
+_BETWEEN = phrase("compose", "between")
+_CAUSED = phrase("compose", "caused")
 _ITS_ALERT = phrase("compose", "its_alert")
 _PLURAL = phrase("compose", "plural")
 # "two versions back": which one that is cannot be known from the words.

@@ -177,9 +177,25 @@ class SentenceReader:
             if "host" in told and _THAT_HOST.search(tagger.text)
             else (mentioned, told)
         )
-        return Composer(tagger, self.schemas, known).compose(
+        drafts = Composer(tagger, self.schemas, known).compose(
             [step for step in found if step.guess.intent in self.schemas]
         )
+        if _THAT_USER.search(tagger.text) and (user := self._told_user(state)):
+            for draft in drafts:
+                if draft.intent == "list_tasks":
+                    draft.slots.setdefault("user", user)
+                    if not {span.kind for span in tagger.within(draft.text)} & _TARGET_KINDS:
+                        # "their tasks" are a person's, whatever service was spoken of.
+                        draft.slots.pop("service", None)
+        return drafts
+
+    def _told_user(self, state: State) -> str:
+        """Who "he" is: who the other side said did it, else whose tasks were listed."""
+        said = self.tagged(normalise(state.said)).text if state.said else ""
+        if match := _WHO_DID.search(said):
+            return next(group for group in match.groups() if group)
+        users = [task.slots["user"] for task in state.tasks if "user" in task.slots]
+        return str(users[-1]) if users else ""
 
     def _told(self, state: State) -> dict[str, object]:
         """The one target of each kind that the other side spoke of last."""
@@ -243,6 +259,8 @@ _LONGEST_SAID = 1_500
 _LOOSE_SPACE = re.compile(
     "(?<=[\u4e00-\u9fff]) +(?=[\ue000-\uf8ff])|(?<=[\ue000-\uf8ff]) +(?=[\u4e00-\u9fff])"
 )
+_THAT_USER = phrase("reader", "that_user")
+_WHO_DID = phrase("reader", "who_did")
 _ABOUT_A_SYSTEM = phrase("reader", "about_a_system")
 # One host of several, picked out by the answer before.
 _THAT_HOST = phrase("reader", "that_host")

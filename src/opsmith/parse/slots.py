@@ -122,7 +122,9 @@ def _listed(slot: str) -> Callable[[Words, Tagger], SlotValue | None]:
 def _strategy(words: Words, tagger: Tagger) -> SlotValue | None:
     said = _listed("strategy")(words, tagger)
     # "restart it, and at the same time ...": two tasks, and no manner of doing one.
-    several = len(words.every("host")) > 1 or words.first("grp") or not _TOGETHER.search(words.text)
+    several = (
+        len(words.every("host")) > 1 or words.first("grp") or not _TOGETHER.search(words.text)
+    )
     return said if said != "parallel" or several else None
 
 
