@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,6 +135,8 @@ def sound_periods(recording: Recording, announced: Periods) -> Periods:
     votes = [one for one in change_votes(recording, announced.end_s, speaking) if one[1] <= late_s]
     own = [at_s for entity, at_s in votes if entity in recording.alerting]
     if not (own or (votes and not alarmed)):
+        if alarmed and Aspect.ERRORS in speaking:
+            announced = replace(announced, alarm_s=first_burst_s(recording, announced.alarm_s))
         return before_the_alarm(recording, announced)
     start_s = float(np.median(own or [at_s for _, at_s in votes]))
     return Periods(
@@ -155,6 +157,34 @@ def lead_of(recording: Recording, start_s: float) -> float:
     firsts = [float(times_s[0]) for _, times_s in by_grid(recording.series) if len(times_s)]
     known_s = start_s - min(firsts, default=start_s)
     return min(max(known_s / 2.0, OWN_LEAD_S), LEAD_S)
+
+
+def first_burst_s(recording: Recording, alarm_s: float) -> float:
+    """When those who suffer first failed half as often as they do at worst by the alarm.
+
+    A process that dies, is started and dies again fails its callers in bursts, and an alarm may
+    wait for the third. alarm_s when there was no such burst after the first samples.
+    """
+    bursts: list[tuple[float, float]] = []
+    for places, times_s in by_grid(recording.series):
+        failing = [place for place in places.tolist() if suffers(recording, place)]
+        heard = times_s <= alarm_s
+        if not failing or np.count_nonzero(heard) <= LEAST_SAMPLES:
+            continue
+        values = np.nan_to_num(matrix_of([recording.series[row] for row in failing], times_s))
+        values = values[:, heard]
+        peak = values.max(axis=1)
+        first = np.argmax(values >= peak[:, None] / 2.0, axis=1)
+        new = (peak > 0.0) & (first >= LEAST_SAMPLES)
+        bursts += zip(peak[new].tolist(), times_s[first[new]].tolist(), strict=True)
+    worst = max((peak for peak, _ in bursts), default=0.0)
+    return min((at_s for peak, at_s in bursts if peak >= worst / 2.0), default=alarm_s)
+
+
+def suffers(recording: Recording, place: int) -> bool:
+    """Whether a series tells of errors of an alerting entity."""
+    one = recording.series[place]
+    return one.aspect is Aspect.ERRORS and one.entity in recording.alerting
 
 
 def before_the_alarm(recording: Recording, announced: Periods) -> Periods:

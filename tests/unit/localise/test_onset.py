@@ -218,6 +218,18 @@ def test_calls_that_take_a_little_longer_do_not_date_an_alarm_for_errors() -> No
     assert periods(of_who_knows).start_s == pytest.approx(ALARM_S)
 
 
+def test_an_alarm_for_the_third_burst_of_errors_counts_from_the_first() -> None:
+    after = GRID - (ALARM_S - 200.0)
+    bursts = np.where((after >= 0.0) & (after % 100.0 < 10.0) & (GRID < ALARM_S + 1.0), 0.7, 0.0)
+    failing = replace(line(FRONT, Aspect.ERRORS, 0.0, 0.0), values=bursts)
+    case = replace(unannounced(failing), alerts=(alarm(FRONT, Aspect.ERRORS),))
+
+    found = periods(case)
+
+    assert found.alarm_s == pytest.approx(ALARM_S - 200.0, abs=10.0)
+    assert found.start_s == pytest.approx(ALARM_S - 260.0, abs=10.0)
+
+
 def test_without_a_reference_and_without_a_change_the_announcement_stands() -> None:
     case = recording(
         window=Window(start=moment(T0 - 500.0), end=moment(END_S)),
