@@ -6,11 +6,12 @@ import re
 from dataclasses import replace
 from functools import cache
 
-from opsmith.parse.evidence import CHANGES, Guess, guess, may_ask_for_change
+from opsmith.parse.evidence import CHANGES, Guess, guess
 from opsmith.parse.lexicon import STRONG, joints, phrase
 from opsmith.parse.order import in_order, strongest
 from opsmith.parse.pieces import Segment, Step
 from opsmith.parse.spans import Tagger, pattern
+from opsmith.parse.told import judged_again, only_states, tells
 
 _CONDITIONAL = frozenset({"if", "unless", "wait"})
 
@@ -26,7 +27,7 @@ def segments(text: str) -> list[Segment]:
     for match in _joint().finditer(text):
         if _in_list(text, match):
             continue
-        piece = text[place : match.start()].strip()
+        piece = _BUT.sub("", text[place : match.start()].strip())
         if piece:
             found.append(Segment(text=piece, marks=tuple(marks)))
             marks = []
@@ -37,12 +38,20 @@ def segments(text: str) -> list[Segment]:
             marks.append("more")
         place = match.end()
     if text[place:].strip():
-        found.append(Segment(text=text[place:].strip(), marks=tuple(marks)))
+        found.append(Segment(text=_BUT.sub("", text[place:].strip()), marks=tuple(marks)))
     elif "then" in marks and len(found) > 1 and not found[-1].has("stop"):
         # "silence it and drain it afterwards": said at the end, meant before.
         found[-1] = replace(found[-1], marks=(*found[-1].marks, "then"))
-    whole = _names_back(_with_suffixes(found))
+    whole = _names_back(_with_suffixes([found[0], *map(_said_first, found[1:])] if found else []))
     return [replace(segment, guess=guess(segment.text)) for segment in whole]
+
+
+def _said_first(segment: Segment) -> Segment:
+    """`restart a, but run b first`: said behind, done before."""
+    text = _FIRST.sub("", segment.text)
+    if text == segment.text or not text or segment.has(*_CONDITIONAL, "before", "after"):
+        return segment
+    return replace(segment, text=text, marks=(*segment.marks, "after"))
 
 
 def _names_back(found: list[Segment]) -> list[Segment]:
@@ -131,6 +140,9 @@ _BEFORE_ACTION = phrase("clauses", "before_action")
 _STILL_FAILING = phrase("clauses", "still_failing")
 _CONDITION_END = phrase("clauses", "condition_end")
 _NAME_THEN_VERB = phrase("clauses", "name_then_verb")
+_LIST_FIRST = pattern(r"\W*(?:and |the |[和与及])*(?:<thing>|<alert>)")
+_BUT = pattern(r"^(?:but|though|however)\b,? ?(?=\w)")
+_FIRST = phrase("clauses", "first")
 _GERUND = phrase("clauses", "gerund")
 
 
@@ -268,8 +280,7 @@ class _Weave:
             self.made.append(self._with_statement(step))
             self.lead, self.condition, self.negated, self.idle = "", "", False, None
         elif self.made and not self.condition:
-            last = self.made[-1]
-            self.made[-1] = replace(last, text=f"{last.text} , {segment.text}")
+            self.made[-1] = self._with_more(self.made[-1], segment.text)
         else:
             self.lead = f"{self.lead} {segment.text}".strip()
             self.marks = marks
@@ -287,12 +298,23 @@ class _Weave:
     def _with_statement(self, step: Step) -> Step:
         """`latency is up. Investigate why`: the first sentence only says what to look into."""
         last = self.made[-1] if self.made else None
-        if last is None or last.condition or not _is_about(step, last):
+        if last is None or last.condition or not only_states(last, step):
             return step
         self.made.pop()
         if step.guess.intent in CHANGES and self._why(last.text, step.text):
             return replace(step, mark=last.mark)
         return replace(step, text=f"{last.text} , {step.text}", mark=last.mark)
+
+    def _with_more(self, last: Step, more: str) -> Step:
+        """What has no request of its own says more about a step; a change gets no target by it."""
+        if last.guess.intent not in CHANGES or not self._why(more, last.text):
+            return replace(last, text=f"{last.text} , {more}")
+        if tells(more):
+            return last
+        listed = _LIST_FIRST.match(more)
+        return (
+            replace(last, text=f"{last.text} , {more}") if listed else replace(last, unread=more)
+        )
 
     def _why(self, told: str, asked: str) -> bool:
         """Whether what is told of one service is only why another is changed."""
@@ -313,12 +335,16 @@ class _Weave:
             self.made[-1] = replace(self.made[-1], unread=led_to)
         elif self.made and self.lead:
             self.made[-1] = replace(self.made[-1], text=f"{self.made[-1].text} , {self.lead}")
-        return [_judged_again(step) for step in self.made]
+        return [judged_again(step) for step in self.made]
 
     def _take_condition(self, segment: Segment, marks: tuple[str, ...], *, trails: bool) -> None:
         if trails and self.made and segment.has("wait"):
             check = Guess(intent="check_health", points=STRONG)
             self.made.append(Step(text=segment.text, guess=check, mark="then"))
+            return
+        if trails and self.made and self._asks_what_if(segment):
+            last = self.made[-1]
+            self.made[-1] = replace(last, text=f"{last.text} , {segment.text}")
             return
         if trails and self.made and _TOLD.search(segment.text):
             last = self.made[-1]
@@ -384,13 +410,26 @@ class _Weave:
         same = asked.intent == last.guess.intent == "query_metric" and segment.has("and")
         return same and self._kinds(segment.text) <= {"metric"}
 
+    def _lists_more(self, segment: Segment, asked: Guess, last: Step) -> bool:
+        """Whether each list has its time: "this week's drains and today's restarts"."""
+        both = asked.intent == last.guess.intent == "list_tasks" and segment.has("and")
+        return both and "win" in self._kinds(segment.text) & self._kinds(last.text)
+
+    def _asks_what_if(self, segment: Segment) -> bool:
+        """`who gets hurt if a goes away`: asked about, not waited for."""
+        last = self.made[-1]
+        named = self._kinds(last.text) & _LEADING_KINDS
+        topology = last.guess.intent == "show_topology" and not named
+        return topology and not {"thr", "metric"} & self._kinds(segment.text)
+
     def _measured(self) -> bool:
         """Whether the condition is one that a figure decides."""
         return bool({"thr", "metric"} & self._kinds(self.condition))
 
     def _continues(self, segment: Segment, asked: Guess, last: Step) -> bool:
         """Whether a segment goes on with the step before instead of asking for something new."""
-        if segment.has("else") or self._looks_elsewhere(segment, last):
+        apart = self._looks_elsewhere(segment, last) or self._lists_more(segment, asked, last)
+        if segment.has("else") or apart:
             return False
         if segment.has("also") and asked.intent in _LOOKS and asked.intent != last.guess.intent:
             return last.guess.intent in CHANGES and not asked.strong
@@ -424,6 +463,9 @@ class _Weave:
     def _repeats_complement(self, segment: Segment, last: Step) -> bool:
         """`scale a to 3 and b to 5`: no verb, but the kinds of names and numbers of the last."""
         kinds, before = self._kinds(segment.text) - _TIMES, self._kinds(last.text) - _TIMES
+        if "metric" in kinds and before & _HOLDERS:
+            # "the lag of a and the load of host b": a figure of another kind of target.
+            before |= kinds & _HOLDERS
         verbless = segment.guess is None or not segment.guess.strong
         # "restart a, then b": one name is enough where it is said to come next.
         next_one = segment.has("then") or last.mark == "after"
@@ -441,32 +483,9 @@ class _Weave:
         return {span.kind for span in self.tagger.within(text)}
 
 
-def _is_about(step: Step, last: Step) -> bool:
-    """Whether the step before only states what this one asks about."""
-    if step.guess.intent == "diagnose_incident":
-        told = last.guess.intent in _TELLS and not _REQUESTS.search(last.text)
-        return told or not last.guess.strong
-    if step.guess.intent == "silence_alert" and last.guess.intent == "explain_alert":
-        return not last.guess.strong
-    if step.guess.intent in CHANGES and step.mark in {"", "comma", "stop"}:
-        if _INTENDS.search(last.text) and last.guess.intent not in CHANGES:
-            return not step.condition
-        states = bool(_STATES.search(last.text)) and may_ask_for_change(last.text)
-        return states and not last.guess.strong and not step.condition
-    if step.guess.intent in {"detect_anomaly", "forecast_metric"}:
-        named = last.guess.intent == "query_metric" and not (last.guess.strong or last.mark)
-        return named and not _METRIC.search(step.text)
-    return step.guess.intent == "explain_alert" and last.guess.stated
-
-
-# "its disk is nearly full, clean it": why, not what.
-_STATES = phrase("clauses", "states")
 # What a condition may lead to without any task: "let me know", "leave it".
 _NOTHING = phrase("clauses", "nothing")
 _TOLD = phrase("clauses", "told")
-_INTENDS = phrase("clauses", "intends")
-_REQUESTS = phrase("clauses", "requests")
-_TELLS = frozenset({"detect_anomaly", "query_resource", "check_health"})
 _LOOKS = frozenset({"query_metric", "search_logs", "show_topology", "check_health"})
 # Intents that take in whatever follows without a verb of its own.
 _GATHERS = frozenset({"diagnose_incident", "create_report", "compare_config", "list_tasks"})
@@ -476,13 +495,5 @@ _FIGURES = {"thr", "win", "hor", "clock", "age"}
 _PLACES = frozenset({"svc", "host", "grp", "name"})
 # What is looked at and the change that is done to it: "clean the logs of a and the logs of b".
 _OBJECT_OF = {"search_logs": "clean_logs", "explain_alert": "silence_alert"}
+_HOLDERS = {"svc", "host", "grp", "ns"}
 _LEADING_KINDS = frozenset({"svc", "host", "grp", "alert", "metric", "name"})
-
-
-def _judged_again(step: Step) -> Step:
-    """What was joined to a step may say more clearly what it is; never that it is a change."""
-    if step.guess.strong or step.shares:
-        return step
-    whole = guess(step.text)
-    better = whole and whole.points > step.guess.points and whole.intent not in CHANGES
-    return replace(step, guess=whole) if whole and better else step

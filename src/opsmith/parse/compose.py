@@ -242,7 +242,7 @@ class Composer:
         if not slots.keys() & {"service", "host", "targets"} and _PLURAL.search(
             self.tagger.raw(step.text)
         ):
-            both = [("service", name) for name in self._services_before()]
+            both = [("service", name) for name in self._services_meant()]
             options += [both] if both else []
         options += self._sides(step) or self._one_by_one(step, slots)
         unknown = tuple(
@@ -313,6 +313,18 @@ class Composer:
             return []
         return [[("host", host) for host in hosts]]
 
+    def _services_meant(self) -> list[str]:
+        """What "both" and "they" mean: also what was changed one after the other."""
+        near = self._services_before()
+        alike: list[str] = []
+        for draft in reversed(self.drafts):
+            name = draft.slots.get("service")
+            if draft.intent != self.drafts[-1].intent or not isinstance(name, str):
+                break
+            alike.append(name)
+        chain = list(dict.fromkeys(reversed(alike)))
+        return near if len(near) > 1 or not chain else chain
+
     def _services_before(self) -> list[str]:
         """The services of the tasks that belong together just before."""
         places = sorted(self._needs) if len(self._needs) > 1 else self._recent
@@ -370,7 +382,8 @@ class Composer:
         named = named or "user" in draft.slots or self._compares_names(draft)
         if "alert" in draft.slots and _ITS_ALERT.search(draft.text):
             named = any(name in draft.slots for name in TARGETS)
-        if _ITS.search(draft.text) and not named:
+        looks_there = bool(_PLACE.search(draft.text)) and draft.intent not in CHANGES
+        if not named and (looks_there or _ITS.search(draft.text)):
             wanted = (*wanted, TARGETS)
         return wanted
 

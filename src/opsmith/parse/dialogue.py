@@ -21,6 +21,7 @@ _NOT_THIS = phrase("dialogue", "not_this")
 _AGAIN = phrase("dialogue", "again")
 _AND_FOR = phrase("dialogue", "and_for")
 _IT = phrase("dialogue", "it")
+_REQUESTS = phrase("clauses", "requests")
 _YES = phrase("dialogue", "yes")
 _OFFER = phrase("dialogue", "offer")
 _ONE_BEFORE = phrase("dialogue", "one_before")
@@ -126,7 +127,7 @@ def follow_up(
     own = asked.intent if asked is not None and asked.strong else None
     new = own is not None and own not in {task.intent for task in state.tasks}
     answers = state.missing or state.said.rstrip().endswith(("?", "？"))
-    if answers and not new:
+    if answers and (not new or _names_an_answer(tagger, own, state)):
         answered = _answered(tagger, state, schemas)
         if answered or state.missing:
             return answered
@@ -135,6 +136,18 @@ def follow_up(
             kept = _NOT_THIS.sub(" ", tagger.text) if why is _CORRECTION else tagger.text
             return _swapped(tagger, kept, state, schemas, why)
     return None
+
+
+def _names_an_answer(tagger: Tagger, own: str | None, state: State) -> bool:
+    """Whether a turn only names what was asked for: "the health one" of a report."""
+    if own in CHANGES or not state.missing:
+        return False
+    if tagger.spans and {span.kind for span in tagger.spans} & {kind for _, kind in _SWAPPED}:
+        return False
+    if points_back(tagger.text) or _REQUESTS.search(tagger.text):
+        return False
+    words = Words.of(state.tasks[-1].intent, tagger.text, tagger)
+    return bool(read_slots(words, state.missing, tagger))
 
 
 _CORRECTION = "a correction of the last turn"
