@@ -135,7 +135,7 @@ async def stream(target: Target, tokens: int, pace_s: float) -> Heard:
             heard.ended = True
             break
         stamp = event.partition(b'"text":"')[2] or event.partition(b'"content":"')[2]
-        if stamp:
+        if stamp[:1].isdigit():
             now = time.monotonic()
             heard.first_s = heard.first_s or now - began
             heard.ways_s.append(now - float(stamp.split(b" ")[0]))

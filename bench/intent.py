@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "src" / "opsmith" / "backends" / "intent" / "shipped"
 LESSONS = ROOT / "bench" / "parse_sets" / "lessons.jsonl"
 POLL_S = 0.5
+NUMBERS = count()
 QUESTIONS = ["show me the p99 latency of checkout in the last hour", "购物车最近一小时的错误率"]
 
 
@@ -126,11 +128,12 @@ def ask(
     failures: list[str],
     stop: threading.Event,
 ) -> None:
-    """Ask one question after another."""
+    """Ask one question after another, none of them twice: the last texts are remembered."""
     while not stop.is_set():
+        text = f"{QUESTIONS[0]} {next(NUMBERS)}"
         start = time.perf_counter()
         try:
-            (opinion,) = serving.opinions(QUESTIONS[:1])
+            (opinion,) = serving.opinions([text])
         except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
             failures.append(repr(error))
             continue

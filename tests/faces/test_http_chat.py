@@ -17,6 +17,8 @@ from pydantic import BaseModel
 
 from opsmith.audit.principals import hashed, new_key, read_principals, with_principal
 from opsmith.backends.ledger.sqlite import SqliteLedger
+from opsmith.flows.infer import turns
+from opsmith.flows.infer.breaker import FAILURES
 from opsmith.http.api import create
 from opsmith.nouns.record import Record
 from opsmith.nouns.session import Principal, Role
@@ -194,7 +196,7 @@ def test_the_models_are_listed_and_found(steady: House) -> None:
     [
         ({"tools": [TOOL]}, "tools", "unsupported_parameter"),
         ({"tool_choice": "auto"}, "tool_choice", "unsupported_parameter"),
-        ({"n": 2}, "`n`", "unsupported_parameter"),
+        ({"n": 2}, "n: it is not supported", "unsupported_parameter"),
         ({"logprobs": True}, "logprobs", "unsupported_parameter"),
         ({"logit_bias": {"1": 5}}, "logit_bias", "unsupported_parameter"),
         ({"presence_penalty": 0.5}, "presence_penalty", "unsupported_parameter"),
@@ -215,6 +217,7 @@ def test_the_models_are_listed_and_found(steady: House) -> None:
         ({"messages": [{"role": "user", "content": "x" * 40_000}] * 2}, "longer", None),
         ({"messages": [{"role": "user", "name": "ann", "content": "x"}]}, "name", None),
         ({"response_format": {"type": "json_schema"}}, "json_schema", "invalid_value"),
+        ({"stream_options": {"include_usage": True}}, "stream_options", None),
         ({"stream_options": {"other": 1}}, "stream_options", "unknown_parameter"),
     ],
 )
@@ -229,6 +232,7 @@ def test_what_cannot_be_answered_is_refused_in_both_forms(
     assert told.value.type == "invalid_request_error"
     assert param in told.value.message
     assert code is None or told.value.code == code
+    assert code is None or next(iter(more)) in str(told.value.param)
     assert told.value.response.headers["content-type"] == "application/problem+json"
     assert told.value.response.json()["status"] == 400
     assert not [one for one in steady.model.asked if one["messages"] != HELLO]
@@ -293,6 +297,39 @@ def test_a_caller_who_hangs_up_stops_the_model(house: House, *, stream: bool) ->
             chat.create(model="default", messages=HELLO, timeout=0.3)
 
     until(lambda: house.model.left == 1)
+
+
+def test_who_asks_for_more_than_its_share_is_told_when_to_come_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MOST_WAITING_EACH", 0)
+    house.model.mood, house.model.pause_s = "endless", 0.01
+    chat = house.client.chat.completions
+    running = [chat.create(model="default", messages=HELLO, stream=True) for _ in range(2)]
+
+    with pytest.raises(openai.RateLimitError) as told:
+        chat.create(model="default", messages=HELLO)
+    for stream in running:
+        stream.close()
+
+    assert told.value.type == "rate_limit_error"
+    assert told.value.code == "rate_limit_exceeded"
+    assert int(told.value.response.headers["retry-after"]) >= 1
+
+
+def test_a_model_that_keeps_failing_is_left_alone(house: House) -> None:
+    house.model.mood = "error"
+    chat = house.client.chat.completions
+    for _ in range(FAILURES):
+        with pytest.raises(openai.InternalServerError):
+            chat.create(model="default", messages=HELLO)
+    asked = len(house.model.asked)
+
+    with pytest.raises(openai.InternalServerError, match="left alone") as told:
+        chat.create(model="default", messages=HELLO)
+
+    assert told.value.code == "overloaded"
+    assert len(house.model.asked) == asked
 
 
 def test_a_principal_is_let_in_by_its_key_and_noted(tmp_path: Path) -> None:

@@ -70,6 +70,9 @@ def create(
         description="Alerts in; incidents with their causes out.",
     )
     install(api)
+    # First, for routes are tried in turn, and what a prompt waits here is the gateway's own cost.
+    api.include_router(infer.routes(app.inference))
+    api.include_router(chat.routes(app.inference))
     _health(api, app)
     _alerts(api, app)
     _telemetry(api, app)
@@ -80,8 +83,6 @@ def create(
     api.include_router(plans.routes(app))
     api.include_router(tasks.routes(app.tasks))
     api.include_router(ask.routes(app.desk))
-    api.include_router(infer.routes(app.inference))
-    api.include_router(chat.routes(app.inference))
     api.add_middleware(Noted, desk=app.desk)
     api.add_middleware(Gate, key=key, certified=certified, principals=principals)
     return api

@@ -123,7 +123,9 @@ def _invalid(error: RequestValidationError) -> Response:
     """400 with the first fault, by the name of its field."""
     first = error.errors()[0]
     path = () if first["type"] == "json_invalid" else first["loc"][1:]
-    param = ".".join(map(str, path))
+    # What is refused before its field is read is named by the error itself.
+    named = first.get("ctx", {}).get("name")
+    param = ".".join(map(str, [*path, *([named] if named else [])]))
     known = {"unsupported": "unsupported_parameter", "extra_forbidden": "unknown_parameter"}
     said = f"{param}: {first['msg']}" if param else str(first["msg"])
     code = known.get(str(first["type"]), "invalid_value")

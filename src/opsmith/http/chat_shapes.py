@@ -80,7 +80,7 @@ def _without(body: object, cannot: Mapping[str, Sequence[object]]) -> object:
     for name, nothing in cannot.items():
         value = body.get(name)
         if value is not None and value not in nothing:
-            raise PydanticCustomError("unsupported", f"`{name}` is not supported here")
+            raise PydanticCustomError("unsupported", "it is not supported here", {"name": name})
     return {key: value for key, value in body.items() if key not in cannot and value is not None}
 
 
@@ -183,6 +183,8 @@ class ChatShape(_Strict):
         *before, last = (one.message() for one in self.messages)
         if last.speaker is not Speaker.USER:
             raise BadInput("The last of the messages must be the user's.")
+        if self.stream_options.include_usage and not self.stream:
+            raise BadInput("stream_options goes with stream; a whole answer has its usage.")
         return Asked(
             prompt=last.text,
             before=tuple(before),

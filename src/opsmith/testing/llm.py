@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from opsmith.errors import Unreachable
+from opsmith.nouns.message import Message, Speaker
 from opsmith.seams.llm import Completion, LanguageModel, Pieces, Prompt
 
 LONG = timedelta(minutes=5)
@@ -26,12 +27,14 @@ class ScriptedModel:
         said = self._script.pop(0) if self._script and within > timedelta(0) else None
         if said is None:
             raise Unreachable(f"The model did not answer within {within}.")
+        for stop in prompt.stop:
+            said = said.partition(stop)[0]
         words = said.split(" ")
         return Completion(
             text=" ".join(words[: prompt.max_tokens]),
             model=prompt.model or "scripted",
             finish="length" if len(words) > prompt.max_tokens else "stop",
-            prompt_tokens=len(prompt.text.split()),
+            prompt_tokens=sum(len(one.text.split()) for one in prompt.messages),
             answer_tokens=min(len(words), prompt.max_tokens),
         )
 
@@ -94,6 +97,25 @@ async def check_an_answer_ends_at_its_token_limit(model: LanguageModel) -> None:
     assert found.finish == "length"
 
 
+async def check_what_was_said_before_is_read(model: LanguageModel) -> None:
+    before = (
+        Message(speaker=Speaker.SYSTEM, text="You look after a web shop."),
+        Message(speaker=Speaker.USER, text="Every request to the cart fails."),
+        Message(speaker=Speaker.ASSISTANT, text="Then it is not healthy."),
+    )
+    alone = await model.complete(replace(QUESTION, max_tokens=1), within=LONG)
+    after = await model.complete(replace(QUESTION, max_tokens=1, before=before), within=LONG)
+
+    assert after.prompt_tokens > alone.prompt_tokens
+
+
+async def check_an_answer_ends_before_a_stop_text(model: LanguageModel) -> None:
+    found = await model.complete(replace(QUESTION, stop=(" ",)), within=LONG)
+
+    assert " " not in found.text
+    assert found.finish == "stop"
+
+
 async def check_a_deadline_is_kept(model: LanguageModel) -> None:
     try:
         await model.complete(QUESTION, within=timedelta(0))
@@ -118,6 +140,8 @@ CHECKS = (
     check_the_pieces_of_a_stream_are_the_whole,
     check_an_answer_fits_its_schema,
     check_an_answer_ends_at_its_token_limit,
+    check_what_was_said_before_is_read,
+    check_an_answer_ends_before_a_stop_text,
     check_a_deadline_is_kept,
     check_who_leaves_early_holds_up_nobody,
     check_models_are_listed,

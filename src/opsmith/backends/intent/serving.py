@@ -38,7 +38,7 @@ class Swap:
 class Canary:
     """Sentences that a new adapter is tried on before it serves.
 
-    read: gives them, none for no trial; called with the first trial, raises `BadInput`.
+    read: gives them, none for no trial; called before the first trial, raises `BadInput`.
     """
 
     def __init__(self, read: Callable[[], Sequence[Lesson]]) -> None:
@@ -47,16 +47,20 @@ class Canary:
 
     def right(self, adapter: Adapter) -> float:
         """The share that an adapter reads right; 1 when there are none."""
-        if self._known is None:
-            lessons = self._read()
-            vectors = encode([lesson.text for lesson in lessons])
-            self._known = vectors, tuple(lesson.intent for lesson in lessons)
-        vectors, intents = self._known
+        vectors, intents = self.known()
         if not intents:
             return 1.0
         best = probabilities(vectors, adapter.fitted).argmax(axis=1)
         read = [adapter.labels[place] for place in best]
         return float(np.mean([one == right for one, right in zip(read, intents, strict=True)]))
+
+    def known(self) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+        """The sentences as vectors, made with the first call, and their intents."""
+        if self._known is None:
+            lessons = self._read()
+            vectors = encode([lesson.text for lesson in lessons])
+            self._known = vectors, tuple(lesson.intent for lesson in lessons)
+        return self._known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +116,7 @@ class ServedIntents:
         signature = self._shelf.signature()
         if signature == self._seen:
             return None
-        serving = self._now()
+        serving, first = self._now(), self._seen is None
         self._seen = signature
         if signature[0] == SHARED and self._behind is not None:
             had, self._own = self._own, None
@@ -120,6 +124,8 @@ class ServedIntents:
         try:
             candidate = self._candidate(signature[0])
             same = candidate.adapter.version == serving.adapter.version
+            if first:
+                self._canary.known()  # so that no swap has to wait for it
             known = same or self._shelf.went_back()
             fault = "" if known else self._worse(candidate, serving)
         except (BadInput, NotFound) as error:
