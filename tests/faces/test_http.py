@@ -73,6 +73,28 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Sec-Fetch-Site": "cross-site"}, 403),
+        ({"Sec-Fetch-Site": "same-site"}, 403),
+        ({"Origin": "https://elsewhere.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Sec-Fetch-Site": "same-origin", "Origin": "https://behind-a-proxy.example"}, 200),
+        ({"Sec-Fetch-Site": "none"}, 200),
+        ({}, 200),
+    ],
+    ids=str,
+)
+def test_a_page_of_another_site_makes_a_browser_do_nothing_here(
+    client: httpx.Client, headers: dict[str, str], status: int
+) -> None:
+    answer = client.post("/webhook/alertmanager", json=told(), headers=headers)
+
+    assert answer.status_code == status
+    assert client.get("/v1/incidents", headers=headers).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/webhook/alertmanager", "/api/alerts"])
 def test_a_notification_is_taken_once(client: httpx.Client, path: str) -> None:
     first, again = (client.post(path, json=told()) for _ in range(2))

@@ -114,10 +114,10 @@ def test_a_plan_that_holds_a_target_is_named_to_its_own_tenant_alone(tmp_path: P
 
 
 def test_the_operator_of_the_house_decides_for_every_tenant(house: House) -> None:
-    name = house.ann.post("/v1/plans", json=CLEAN).json()["id"]
+    aside = {**CLEAN, "action": "logs.quarantine"}
+    name = house.ann.post("/v1/plans", json=aside).json()["id"]
 
     first = house.operator.post(f"/v1/plans/{name}/approve")
-    house.ann.post(f"/v1/plans/{name}/approve")
     done = house.operator.post(f"/v1/plans/{name}/run")
 
     assert first.status_code == 200
@@ -223,6 +223,30 @@ def test_questions_are_answered_from_ones_own_pages(house: House) -> None:
     assert house.cat.post("/v1/ask", json=again).status_code == 404
 
 
+def test_a_key_that_is_shared_is_none_of_several_people(house: House) -> None:
+    name = house.ann.post("/v1/plans", json=CLEAN).json()["id"]
+
+    refused = house.operator.post(f"/v1/plans/{name}/approve")
+
+    assert refused.status_code == 403
+    assert refused.json()["denied"]["rule"] == "principal"
+    assert house.ann.post(f"/v1/plans/{name}/approve").status_code == 200
+
+
+def test_a_trail_is_of_ones_own_plan(house: House) -> None:
+    name = house.ann.post("/v1/plans", json=CLEAN).json()["id"]
+    house.ann.post(f"/v1/plans/{name}/approve")
+
+    trail = house.ann.get(f"/v1/plans/{name}/trail").json()
+
+    assert [(one["by"], one["state"], one["says"]) for one in trail] == [
+        ("ann", "proposed", ""),
+        ("ann", "approved", "ann approved"),
+    ]
+    assert all(len(one["digest"]) == 64 for one in trail)
+    assert house.cat.get(f"/v1/plans/{name}/trail").status_code == 404
+
+
 @pytest.mark.needs_valkey
 def test_a_task_of_another_tenant_is_not_there(house: House) -> None:
     name = house.ann.post("/v1/tasks", json={"kind": "ping"}).json()["id"]
@@ -263,12 +287,16 @@ HOUSE_ALONE = {
     ),
 }
 OF_EACH = {
+    "/v1/me",
     "/v1/events",
     "/v1/ask",
     "/v1/tasks",
     *(f"/v1/tasks/{{name}}{way}" for way in ("", "/cancel", "/retry")),
     "/v1/plans",
-    *(f"/v1/plans/{{name}}{way}" for way in ("", "/approve", "/reject", "/run", "/undo")),
+    *(
+        f"/v1/plans/{{name}}{way}"
+        for way in ("", "/trail", "/approve", "/reject", "/run", "/undo")
+    ),
 }
 
 

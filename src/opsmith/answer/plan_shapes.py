@@ -38,7 +38,7 @@ def plan_shape(dossier: Dossier, acts: tuple[Act, ...] = ()) -> dict[str, object
         "incident": made.incident,
         "risk": made.risk,
         "judgement": judgement_shape(dossier.judgement),
-        "steps": [_step_shape(step) for step in made.steps],
+        "steps": [step_shape(step) for step in made.steps],
         "waves": list(made.waves),
         "checks": [
             {
@@ -58,7 +58,8 @@ def plan_shape(dossier: Dossier, acts: tuple[Act, ...] = ()) -> dict[str, object
     }
 
 
-def _step_shape(step: Step) -> dict[str, object]:
+def step_shape(step: Step) -> dict[str, object]:
+    """A step as it was rehearsed."""
     return {
         "action": step.order.action,
         "target": str(step.order.target),

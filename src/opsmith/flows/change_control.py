@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, of_tried, to_act, to_dossier
+from opsmith.audit.trail import marks
 from opsmith.errors import AskError, BadInput, Conflict, NotFound, OpsmithError, WorldError
 from opsmith.execute.action import Finding, Preview, World
 from opsmith.execute.carry_out import Site, carry_out, take_back
@@ -26,6 +27,7 @@ from opsmith.nouns.plan import (
     Denied,
     Dossier,
     Judgement,
+    Mark,
     NeedsApproval,
     Order,
     Outcome,
@@ -44,6 +46,10 @@ from opsmith.seams.ledger import Ledger, Seen, Wanted
 
 # How many plans are shown; older ones are reached by their id.
 MOST_SHOWN = 10_000
+NAMELESS = (
+    "It takes several people, each under a name of their own, and a key that is shared names"
+    " nobody; `opsmith principal add` gives each a key."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +194,14 @@ class ChangeControl:
         ]
         return tuple(to_act(records[0]) for records in found if records)
 
+    async def trail(self, name: str, *, by: Principal) -> tuple[Mark, ...]:
+        """Every record that the plan and its steps left, oldest first. Raises as `plan` does."""
+        steps = (await self.plan(name, by=by)).plan.steps
+        kept = [*await self._ledger.read(Wanted(kind=PLAN, subject=name))]
+        for number in range(len(steps)):
+            kept += await self._ledger.read(Wanted(kind=ACT, subject=f"{name}/{number}"))
+        return marks(sorted(kept, key=lambda one: one.seq))
+
     async def approve(self, name: str, *, by: Principal) -> Dossier | Denied:
         """Say yes to a plan; it still takes a `run` to carry it out. Raises as `plan` does."""
         record = await self._record(name, by)
@@ -198,6 +212,8 @@ class ChangeControl:
             return Denied(rule="policy", reason=str(error))
         if not policy.lets_approve(by.role):
             return Denied(rule="approver_roles", reason=f"The role {by.role} may not approve.")
+        if not by.named and await self._takes_several(dossier, by):
+            return Denied(rule="principal", reason=NAMELESS)
         clock = self._guards.clock()
         given = approve(
             dossier,
@@ -285,6 +301,10 @@ class ChangeControl:
         now = self._guards.clock().now
         running = [one for one in await self._all() if one.state is PlanState.RUNNING]
         return tuple([one for one in running if not await self._holds_any(one.plan, now)])
+
+    async def _takes_several(self, dossier: Dossier, by: Principal) -> bool:
+        judgement = await self.judged(dossier, by=by)
+        return isinstance(judgement, NeedsApproval) and judgement.approvers > 1
 
     async def _no_undo(self, dossier: Dossier, by: Principal) -> Denied | None:
         now = self._guards.clock().now

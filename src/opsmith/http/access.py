@@ -7,6 +7,7 @@ import base64
 import binascii
 import ipaddress
 import secrets
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -20,6 +21,9 @@ from opsmith.wiring.principals import Principals
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 # Keys that are hashed at once; each takes 16 MiB and some 40 ms.
 GUESSES = 2
+LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
+# Our own page, and what a person typed or a program sent.
+OWN_SITES = frozenset({"same-origin", "none"})
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 # No honest body is larger: Alertmanager's groups are some hundred kilobytes at most, OTLP
 # exporters send up to 4 MiB by default.
@@ -59,6 +63,10 @@ class Gate:
         headers = Headers(scope=scope)
         scope["principal"] = await self._own(headers.get("authorization", ""))
         refusal = self._refusal(scope["path"], headers, known=scope["principal"] is not None)
+        if scope["method"] not in LOOKING and _is_forged(headers):
+            refusal = problem(
+                403, "A page of another site asked for it; for those nothing is done."
+            )
         await (refusal or self._app)(scope, receive, send)
 
     async def _own(self, authorization: str) -> Principal | None:
@@ -103,6 +111,18 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _is_forged(headers: Headers) -> bool:
+    """Whether a browser says that a page of another site sent this, with our reader's leave.
+
+    Sources: W3C Fetch Metadata (`Sec-Fetch-Site`), RFC 6454 (`Origin`) where that is not sent.
+    """
+    site = headers.get("sec-fetch-site", "")
+    if site:
+        return site not in OWN_SITES
+    origin = headers.get("origin", "")
+    return bool(origin) and urlsplit(origin).netloc != headers.get("host", "")
+
+
 def _shown(authorization: str) -> str:
     """The key in an Authorization header."""
     scheme, _, shown = authorization.partition(" ")
@@ -118,5 +138,7 @@ def _password(shown: str) -> str:
 
 def _unknown() -> Response:
     response = problem(401, "Show the key as `Authorization: Bearer KEY` or as a Basic password.")
-    response.headers["WWW-Authenticate"] = 'Bearer realm="opsmith", Basic realm="opsmith"'
+    # In lines of their own: Chromium reads one challenge a line, and asks for none it knows not.
+    for scheme in ("Bearer", "Basic"):
+        response.headers.append("WWW-Authenticate", f'{scheme} realm="opsmith"')
     return response

@@ -16,16 +16,17 @@ from opsmith.http.access import LARGEST_BODY, Gate
 from opsmith.http.events import Bus
 from opsmith.http.noted import Noted
 from opsmith.http.problems import install
-from opsmith.http.shapes import AlertShape, ChangeShape, Taken
+from opsmith.http.shapes import AlertShape, CallerShape, ChangeShape, Taken
 from opsmith.http.who import Caller, insider
 from opsmith.nouns.session import HOUSE
 from opsmith.wiring.live import App
 from opsmith.wiring.principals import Principals
 
 PAGE: Traversable = files("opsmith.http") / "page"
+SCRIPTS = ("page.js", "words.js", "parts.js", "house.js", "plans.js", "tasks.js", "asking.js")
 PAGE_FILES = {
     "/": ("index.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
+    **{f"/{name}": (name, "text/javascript") for name in SCRIPTS},
     "/page.css": ("page.css", "text/css"),
 }
 INSIDERS = [Depends(insider)]
@@ -54,6 +55,7 @@ def create(
     bus = Bus()
     app.listeners.append(bus.announce)
     app.signs.listeners.append(bus.point_at)
+    app.news.tell, app.news.heard = bus.say, lambda: bus.heard
 
     @asynccontextmanager
     async def running(api: FastAPI) -> AsyncIterator[None]:
@@ -77,6 +79,7 @@ def create(
     _alerts(api, app)
     _telemetry(api, app)
     _page(api)
+    _caller(api, app)
     api.include_router(incidents.routes(app, bus))
     api.include_router(signs.routes(app))
     api.include_router(maintenance.routes(app))
@@ -111,6 +114,13 @@ def _health(api: FastAPI, app: App) -> None:
     async def collected() -> Response:
         """The series that opsmith sums up from spans and log records, for Prometheus."""
         return Response(app.collection.text(), media_type="text/plain; version=0.0.4")
+
+
+def _caller(api: FastAPI, app: App) -> None:
+    @api.get("/v1/me", tags=["access"])
+    async def me(by: Caller) -> CallerShape:
+        """Who you are here, and what you may see and do."""
+        return CallerShape.of(by, queue=app.tasks.in_use)
 
 
 def _alerts(api: FastAPI, app: App) -> None:

@@ -49,7 +49,10 @@ def routes(app: App, bus: Bus) -> APIRouter:
 
     @router.get("/events")
     async def events(by: Caller) -> StreamingResponse:
-        """A stream of `incident` and `sign` events, each with the id of what changed."""
+        """A stream of `incident`, `sign`, `plan`, `task` events, each with the id of what changed.
+
+        What any process does to plans is told within half a second, to tasks within two.
+        """
         return StreamingResponse(bus.listen(by), media_type="text/event-stream")
 
     _sayings(router, app)

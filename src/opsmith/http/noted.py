@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from opsmith.http.access import LOOKING
 from opsmith.http.who import HTTP
 from opsmith.nouns.session import Principal
 from opsmith.wiring.desk import Desk
 
-LOOKING = frozenset({"GET", "HEAD", "OPTIONS"})
 # Telemetry comes by the thousand and is no person's act; a question is a turn of its own; the
 # webhooks' alerts are records themselves.
 APART = ("/v1/traces", "/v1/logs", "/v1/ask", "/webhook/", "/api/alerts")

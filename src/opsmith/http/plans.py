@@ -12,7 +12,13 @@ from opsmith.http.who import Caller, Operator
 from opsmith.nouns.plan import Denied, Dossier, Outcome
 from opsmith.wiring.act import proposal
 from opsmith.wiring.live import App
-from opsmith.wiring.plan_shapes import judgement_shape, outcome_shape, plan_shape
+from opsmith.wiring.plan_shapes import (
+    judgement_shape,
+    mark_shape,
+    outcome_shape,
+    plan_shape,
+    read_shape,
+)
 
 REFUSED = 403
 MOST = 1000
@@ -44,13 +50,20 @@ def _shown(router: APIRouter, app: App) -> None:
         by: Caller, limit: Annotated[int, Query(ge=1, le=MOST)] = MOST
     ) -> list[dict[str, object]]:
         """The plans, the one that changed last first."""
-        return [plan_shape(one) for one in (await app.control.plans(by=by))[:limit]]
+        control = app.control
+        return [read_shape(one, control.actions) for one in (await control.plans(by=by))[:limit]]
 
     @router.get("/{name}")
     async def plan(name: str, by: Caller) -> dict[str, object]:
         """One plan with what was done."""
         control = app.control
-        return plan_shape(await control.plan(name, by=by), await control.acts(name, by=by))
+        dossier, acts = await control.plan(name, by=by), await control.acts(name, by=by)
+        return read_shape(dossier, control.actions, acts)
+
+    @router.get("/{name}/trail")
+    async def trail(name: str, by: Caller) -> list[dict[str, object]]:
+        """Every record that it left on the ledger, oldest first."""
+        return [mark_shape(one) for one in await app.control.trail(name, by=by)]
 
     @router.post("")
     async def propose(wanted: WantedShape, by: Operator) -> JSONResponse:

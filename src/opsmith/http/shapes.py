@@ -12,6 +12,7 @@ from opsmith.nouns.entity import Entity
 from opsmith.nouns.episode import Episode
 from opsmith.nouns.incident import Blame, Incident, Verdict
 from opsmith.nouns.maintenance import Matcher, Window
+from opsmith.nouns.session import Principal, Role
 from opsmith.nouns.sign import Sign
 from opsmith.nouns.signals import Change
 
@@ -20,6 +21,35 @@ class Taken(BaseModel):
     """How many alerts changed something; repeats of what is known do not."""
 
     changed: int
+
+
+class CallerShape(BaseModel):
+    """Who asks. everywhere: sees every tenant's things; named: is one person, not a shared key.
+
+    decides: whether it may approve, reject, run and undo as far as its role goes; policy may
+    still say no. queue: whether there is a queue of tasks.
+    """
+
+    name: str
+    role: Role
+    tenant: str
+    everywhere: bool
+    named: bool
+    decides: bool
+    queue: bool
+
+    @classmethod
+    def of(cls, by: Principal, *, queue: bool) -> CallerShape:
+        """Show a principal."""
+        return cls(
+            name=by.name,
+            role=by.role,
+            tenant=by.tenant,
+            everywhere=by.everywhere,
+            named=by.named,
+            decides=by.role is not Role.VIEWER,
+            queue=queue,
+        )
 
 
 class AlertShape(BaseModel):

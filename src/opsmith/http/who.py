@@ -14,7 +14,7 @@ from opsmith.errors import AskError, NotFound
 from opsmith.nouns.session import HOUSE, Principal, Role
 
 # Whoever holds the one key, a trusted certificate, or sits at this machine: runs the installation.
-HTTP = Principal(name="http", role=Role.ADMIN, everywhere=True)
+HTTP = Principal(name="http", role=Role.ADMIN, everywhere=True, named=False)
 
 
 class NotAllowed(AskError):

@@ -277,6 +277,23 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """One record that a plan left on the ledger.
+
+    seq: its place in the chain; digest: its seal (hex). at: UTC-aware. step: from 1, 0 for the
+    plan as a whole. state: of the plan, or of the step. says: what was noted with it.
+    """
+
+    seq: int
+    digest: str
+    at: datetime
+    by: str
+    step: int
+    state: PlanState | ActState
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dossier:
     """A plan with what has become of it; the latest one on the ledger is what holds.
 

@@ -64,12 +64,14 @@ class Principal:
 
     everywhere: whether it is whoever runs the installation, and so sees every tenant's things;
         what it makes itself still belongs to `tenant`.
+    named: whether the name is that of one person or program; False where several share a key.
     """
 
     name: str
     role: Role = Role.OPERATOR
     tenant: str = HOUSE
     everywhere: bool = False
+    named: bool = True
 
     def __post_init__(self) -> None:
         for text in (self.name, self.tenant):

@@ -42,6 +42,7 @@ from opsmith.wiring.llm import Inference
 from opsmith.wiring.looks import Looks, now
 from opsmith.wiring.memory import tidy
 from opsmith.wiring.metric_watch import Signs
+from opsmith.wiring.news import News
 from opsmith.wiring.notices import places
 from opsmith.wiring.own_metrics import OwnMetrics
 from opsmith.wiring.placing import Placing
@@ -56,6 +57,8 @@ from opsmith.wiring.troubles import Troubles
 TRACE_BYTES = 48 * 1024 * 1024
 LOG_BYTES = 24 * 1024 * 1024
 TICK_S = 10.0
+# How late an open page hears of a plan's step; people do not see less.
+NEWS_S = 0.5
 # Alerts looked at before others have their turn.
 AT_ONCE = 500
 # How long what was written stands without a signature, at the most.
@@ -73,8 +76,7 @@ class App:
         self.version = version
         self.listeners: list[Callable[[Incident], Awaitable[None]]] = []
         self._settings = settings
-        self._troubles = Troubles()
-        self._own = OwnMetrics()
+        self._troubles, self._own = Troubles(), OwnMetrics()
         self._ledger = open_ledger(settings)
         self._metrics = open_metrics(settings, describe=_raw, hear=self._hear)
         self._alerts = AlertmanagerAlerts(url) if (url := settings.alertmanager_url) else None
@@ -85,6 +87,7 @@ class App:
         self.quiet = Quiet(self._ledger)
         self.inference = Inference(settings)
         self.tasks = TaskDesk(settings)
+        self.news = News(self._ledger, self.tasks)
         self.desk = Desk(settings, self._ledger, self.inference, lambda: self.control)
         self._placing = Placing(self._place, troubles=self._troubles)
         self.inbox = Inbox(self._ledger, tell=self._placing.tell)
@@ -161,6 +164,7 @@ class App:
         await self._announcer.load()
         self._placing.start()
         await self._look_at_the_untold()
+        self._troubles.keep_doing("news", self.news.step, every_s=NEWS_S)
         self._troubles.keep_doing("watch", self._tick, every_s=TICK_S)
         if self._alerts is not None:
             self._troubles.keep_doing("alertmanager", self._reconcile, every_s=TICK_S)

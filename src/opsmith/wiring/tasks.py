@@ -23,7 +23,7 @@ from opsmith.wiring.task_bodies import split
 # How often a task that somebody waits for is looked at.
 LOOK_S = 0.1
 # Among how many tasks those of one tenant are looked for.
-MOST_READ = 10_000
+MOST_READ = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,11 @@ class TaskDesk:
         """Let go of the queue."""
         if self._queue is not None:
             await self._queue.aclose()
+
+    @property
+    def in_use(self) -> bool:
+        """Whether anybody ever put a task here; else even a look would start a queue."""
+        return self._settings.queue_url is not None or (self._settings.data_dir / "queue").exists()
 
     async def put(self, wanted: Wanted, *, by: Principal) -> Standing:
         """Check and keep a task; for a key that is known, the first one.
