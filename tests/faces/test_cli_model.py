@@ -124,6 +124,18 @@ def test_one_goes_back_to_what_was_chosen_before(where: str) -> None:
     assert run("rollback").exit_code == 1
 
 
+@pytest.mark.parametrize("text", ["[", "[]", "{}", '{"url": "x", "model": "", "before": [3]}'])
+def test_a_choice_that_cannot_be_read_is_told_and_made_anew(
+    where: str, data_dir: Path, text: str
+) -> None:
+    (data_dir / "model.json").write_text(text)
+
+    assert "opsmith model use" in run("list").output
+    assert run("rollback").exit_code == 2
+    assert run("use", f"{where}/v1").exit_code == 0
+    assert json.loads(run("list", "-o", "json").stdout)["models"] == ["scripted"]
+
+
 def test_an_adapter_needs_a_file_that_it_goes_with(where: str, data_dir: Path) -> None:
     path = write_adapter(data_dir / "ours.gguf")
     assert run("use").exit_code == 2
@@ -137,6 +149,22 @@ def test_an_adapter_needs_a_file_that_it_goes_with(where: str, data_dir: Path) -
     assert run("use", "--adapter", "gone").exit_code == 2
     assert run("use", "--adapter", "../x").exit_code == 2
     assert json.loads(run("list", "-o", "json").stdout)["chosen"]["adapter"] == ""
+
+
+@pytest.mark.needs_model
+def test_an_adapter_goes_with_the_file_that_the_environment_names(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = write_adapter(data_dir / "ours.gguf")
+    monkeypatch.setenv("OPSMITH_LLM_URL", str(weights()))
+    assert run("use", "--adapter", str(adapter)).exit_code == 0
+
+    with_it = json.loads(run("list", "-o", "json").stdout)
+    monkeypatch.setenv("OPSMITH_LLM_URL", "http://127.0.0.1:9/v1")
+    elsewhere = json.loads(run("list", "-o", "json").stdout)
+
+    assert with_it["models"] == [f"{weights().stem}+ours"]
+    assert elsewhere["chosen"]["adapter"] == ""
 
 
 @pytest.mark.needs_model

@@ -85,7 +85,7 @@ def _without(body: object, cannot: Mapping[str, Sequence[object]]) -> object:
 
 
 def _text(content: object) -> object:
-    """The text of a content that is a list of text parts; llama.cpp and vLLM join them so."""
+    """The text of a content that is a list of text parts, each on lines of its own."""
     if not isinstance(content, list):
         return content
     for part in content:

@@ -77,7 +77,11 @@ def keep(settings: Settings, chosen: Choice) -> None:
     """Choose from now on. Raises `BadInput` for an address that holds a password."""
     if redact_name(chosen.url) != chosen.url:
         raise BadInput("The address holds a password.", hint="Put the key in OPSMITH_LLM_KEY.")
-    _write(settings, [chosen, *(one for one in _kept(settings) if one != chosen)])
+    try:
+        before = [one for one in _kept(settings) if one != chosen]
+    except BadInput:
+        before = []  # a file that nobody can read is written anew
+    _write(settings, [chosen, *before])
 
 
 def back(settings: Settings) -> Choice:
@@ -110,7 +114,7 @@ def _kept(settings: Settings) -> list[Choice]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BadInput(f"{path} cannot be read.", hint="Remove it, or mend it.") from error
+        raise BadInput(f"{path} cannot be read.", hint="Run `opsmith model use`.") from error
 
 
 def _read(row: dict[str, object]) -> Choice:

@@ -48,7 +48,8 @@ def _wanted(settings: Settings, url: str, model: str) -> Choice:
     now = choice(settings)
     if now is None:
         raise BadInput("No model is chosen that an adapter could go with.", hint="Give its path.")
-    return replace(now, adapter="", model=model or now.model)
+    url = str(now.file.resolve()) if now.kind == "gguf" else now.url
+    return Choice(url=url, model=model or now.model)
 
 
 def _adapter_file(settings: Settings, text: str) -> Path:
