@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from opsmith.parse.carry import taken_over
 from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, finding_of
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
@@ -109,10 +110,11 @@ class Composer:
             self.drafts.append(draft)
             made.append(len(self.drafts) - 1)
             self._carry(draft, before=len(self.drafts) - 1)
-        if ordered and len(made) > 1:
-            # One after another is then said by the order of the tasks, not inside each.
+        if len(made) > 1:
+            # Said by the order of the tasks, not inside each: one after another, side by side.
             for place in made:
-                self.drafts[place].slots.pop("strategy", None)
+                if ordered or self.drafts[place].slots.get("strategy") == "parallel":
+                    self.drafts[place].slots.pop("strategy", None)
         self._group += made
         self._recent = made
         return made
@@ -368,7 +370,7 @@ class Composer:
         if "alert" in schema.slots and _THE_ALERT.search(draft.text):
             sources = [one for one in sources if "alert" in one] or sources
         for source in sources:
-            if taken := _taken(source, wanted, schema):
+            if taken := taken_over(source, wanted, schema, placed="alert" in draft.slots):
                 draft.slots.update({k: v for k, v in taken.items() if k not in draft.slots})
                 return
 
@@ -428,9 +430,16 @@ class Composer:
     def _share_agg(self, listed: list[int], step: Step) -> None:
         """`the peak of cpu and memory`, `CPU、内存的峰值`: an end of the list says it for all."""
         own = [place for place in listed if "agg" in self.drafts[place].slots]
+        if own and len({self._subject(place) for place in listed} - {()}) > 1:
+            return
         at_end = own == listed[-1:] and _ENDS_IN_AGG.search(step.text)
         if at_end or own == listed[:1]:
             self._give(listed, "agg", self.drafts[own[0]].slots["agg"])
+
+    def _subject(self, place: int) -> tuple[str, ...]:
+        """What the words of a task name it to be about; () where they name nothing."""
+        named = self.tagger.within(self.drafts[place].text)
+        return tuple(span.words for span in named if span.kind in {"svc", "host", "grp", "ns"})
 
     def _share_manner(self, before: list[int], made: list[int]) -> None:
         """Say once how it is done: "clean logs older than 7 days on a, then on b"."""
@@ -465,22 +474,3 @@ _CHOICE = phrase("compose", "choice")
 _ENDS_IN_TIME = phrase("compose", "ends_in_time")
 _ENDS_IN_AGG = phrase("compose", "ends_in_agg")
 _SIDES = phrase("compose", "sides")
-
-
-def _taken(
-    source: Mapping[str, object], wanted: tuple[tuple[str, ...], ...], schema: TaskSchema
-) -> Slots:
-    """The names to take over from one source, empty when it has not what is missing."""
-    carried = {*TARGETS, "alert", "metric"}
-    needed = {slot for either in wanted for slot in either} & carried
-    if not needed & source.keys():
-        return {}
-    names = {"alert"} if "alert" in needed & source.keys() else carried & set(schema.slots)
-    if "metric" not in needed:
-        names -= {"metric"}
-    taken: Slots = {}
-    for name in sorted(names & source.keys()):
-        value = source[name]
-        if isinstance(value, str | tuple):
-            taken[name] = value
-    return taken

@@ -33,7 +33,7 @@ _HOST_WORD = pattern(
     rf"|(?:主机|节点|机器|服务器) ?(?=[a-z0-9.-]*\d)({_NAME}){_END}"
 )
 _HOST_RANGE = pattern(
-    rf"{_EDGE}([a-z][a-z0-9-]*-)(\d{{1,4}}) ?(?:to|through|thru|~|\.\.|-|到|至) ?(?:\1)?"
+    rf"{_EDGE}([a-z][a-z0-9-]*-)(\d{{1,4}})(?: ?(?:to|through|thru|~|\.\.|–|到|至) ?| - )(?:\1)?"
     rf"(\d{{1,4}}){_END}"
 )
 _HOST_BRACKET = pattern(
@@ -164,7 +164,7 @@ _COMPOUNDS = frozenset(
 _COMPOUND_WORD = pattern(
     "|".join(sorted(_COMPOUNDS))
     + r"|(?:re|pre|post|non|un|self|co|over|under|all|half|well|so|multi|cross|long|short|high|low"
-    r"|real|double|power|kick|quick|right|left|hard|soft|one|two|three|four|five|six|ten|few)-[a-z]+"
+    r"|crash|real|double|power|kick|quick|right|left|hard|soft|one|two|three|four|five|six|ten|few)-[a-z]+"
     r"|[a-z]+-(?:over|up|down|in|out|off|on|back|by|wide|based|level|hour|day|week|month|minute|related"
     r"|friendly|sensitive|long|old|term|time|only|free|ish|and|or|the|of|to|checks?|starts?)"
 )

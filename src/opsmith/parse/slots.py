@@ -185,8 +185,10 @@ def _revision(words: Words, _tagger: Tagger) -> SlotValue | None:
 
 
 def _daemonsets(words: Words, _tagger: Tagger) -> SlotValue | None:
-    said = slot_words()["daemonsets"]["true"]
-    return True if any(compiled.search(words.raw) for compiled in said) else None
+    said = slot_words()["daemonsets"]
+    if any(compiled.search(words.raw) for compiled in said["false"]):
+        return False
+    return True if any(compiled.search(words.raw) for compiled in said["true"]) else None
 
 
 _TOGETHER = phrase("slots", "together")

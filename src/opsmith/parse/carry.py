@@ -1,0 +1,37 @@
+"""Carrying over: what a task that does not name its target takes from one that does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from opsmith.parse.schema import TARGETS, TaskSchema
+from opsmith.parse.slots import Slots
+
+
+def taken_over(
+    source: Mapping[str, object],
+    wanted: tuple[tuple[str, ...], ...],
+    schema: TaskSchema,
+    *,
+    placed: bool,
+) -> Slots:
+    """The names to take over from one source, empty when it has not what is missing.
+
+    placed: the task names what it is about, and lacks only where.
+    """
+    carried = {*TARGETS, "alert", "metric"}
+    needed = {slot for either in wanted for slot in either} & carried
+    if not needed & source.keys():
+        return {}
+    names = {"alert"} if "alert" in needed & source.keys() else carried & set(schema.slots)
+    if placed:
+        # "silence it on that host": where is all that is taken over.
+        names = needed
+    if "metric" not in needed:
+        names -= {"metric"}
+    taken: Slots = {}
+    for name in sorted(names & source.keys()):
+        value = source[name]
+        if isinstance(value, str | tuple):
+            taken[name] = value
+    return taken
