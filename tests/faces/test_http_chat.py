@@ -19,6 +19,7 @@ from opsmith.audit.principals import hashed, new_key, read_principals, with_prin
 from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.flows.infer import turns
 from opsmith.flows.infer.breaker import FAILURES
+from opsmith.http import problems
 from opsmith.http.api import create
 from opsmith.nouns.record import Record
 from opsmith.nouns.session import Principal, Role
@@ -265,6 +266,20 @@ def test_a_bad_day_of_the_model_has_a_status(
     assert told.value.response.headers.get("retry-after") == wait
     assert told.value.type == "server_error"
     assert "abcdef123456" not in str(told.value)
+
+
+@pytest.mark.parametrize(("mood", "asked"), [("nonsense", 1), ("error", 3)])
+def test_what_a_second_try_would_not_mend_is_not_tried_again(
+    house: House, mood: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(problems, "RETRY_AFTER_S", 0.01)
+    house.model.mood = mood
+    patient = house.client.with_options(max_retries=2)
+
+    with pytest.raises(openai.InternalServerError):
+        patient.chat.completions.create(model="default", messages=HELLO)
+
+    assert len(house.model.asked) == asked
 
 
 def test_a_stream_that_is_cut_raises_at_the_client(house: House) -> None:

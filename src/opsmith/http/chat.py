@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from opsmith.errors import NotFound, OpsmithError, Overloaded, TooMany
+from opsmith.errors import BadAnswer, NotFound, OpsmithError, Overloaded, TooMany
 from opsmith.http.chat_shapes import DEFAULT, ChatShape
 from opsmith.http.problems import problem
 from opsmith.http.streaming import EVENTS, opening, resumed, unless_left
@@ -44,9 +44,7 @@ class OpenAiRoute(APIRoute):
             except HTTPException as error:
                 return _refusal(error.status_code, str(error.detail))
             except OpsmithError as error:
-                status = _status(error)
-                wait_s = error.retry_after_s
-                return _refusal(status, str(error), code=_code(error), retry_after_s=wait_s)
+                return _failure(error)
 
         return answer
 
@@ -117,6 +115,15 @@ def _status(error: OpsmithError) -> int:
 
 def _code(error: OpsmithError) -> str | None:
     return next((code for kind, code in _CODES if isinstance(error, kind)), None)
+
+
+def _failure(error: OpsmithError) -> Response:
+    """An error of the house; one that a second try would not mend says so to OpenAI's clients."""
+    status, wait_s = _status(error), error.retry_after_s
+    response = _refusal(status, str(error), code=_code(error), retry_after_s=wait_s)
+    if isinstance(error, BadAnswer) or not error.worth_retrying:
+        response.headers["x-should-retry"] = "false"  # else they try any 5xx twice more
+    return response
 
 
 def _invalid(error: RequestValidationError) -> Response:

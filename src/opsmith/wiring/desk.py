@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from opsmith.backends.intent.serving import Swap
     from opsmith.flows.change_control import ChangeControl
 
+_log = logging.getLogger("opsmith.model")
 REQUEST = "request"
 ADAPTER = "adapter"
 TIMEOUT_S = 60.0
@@ -129,6 +131,8 @@ class Desk:
         """Take up another choice of model; what it led to stands on the ledger."""
         swap = await self._inference.look()
         if swap is not None:
+            if swap.refused:
+                _log.warning("The model that was chosen does not serve: %s", swap.refused)
             body = json.dumps(asdict(swap))
             one = Entry(kind=ADAPTER, subject="model", body=body, at=datetime.now(UTC))
             await self._ledger.append([one], durable=False)
