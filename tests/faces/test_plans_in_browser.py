@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -17,13 +18,15 @@ from opsmith_lab.components import find
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from opsmith.audit.principals import hashed, new_key, read_principals, with_principal
+from opsmith.audit.states import of_dossier
 from opsmith.http.api import create
-from opsmith.nouns.plan import Check, CheckKind
+from opsmith.nouns.plan import Check, CheckKind, PlanState
 from opsmith.nouns.session import Principal, Role
 from opsmith.settings import Settings
-from opsmith.wiring.act import desk, proposal
+from opsmith.wiring.act import desk, now, proposal
 from opsmith.wiring.live import App
 from tests.faces.test_page_in_browser import FLAGS, HOSTILE, shot
+from tests.promises.real_prometheus import filled, free_port, started, until_ready
 
 pytestmark = pytest.mark.needs_browser
 
@@ -145,6 +148,7 @@ def test_a_plan_is_read_approved_run_watched_and_undone(page: Page, tmp_path: Pa
         surely(card, "run")
         expect(card.locator(".badge")).to_have_text("running")
         expect(card.locator(".act")).to_have_text("verified")
+        expect(card.locator(".outcome")).to_contain_text("watched whether it helped")
         shot(page, "plan-runs")
         expect(card.locator(".badge")).to_have_text("done and verified")
         expect(card.locator(".outcome")).to_contain_text("It helped")
@@ -179,6 +183,27 @@ def test_what_did_not_help_is_shown_as_undone(page: Page, tmp_path: Path) -> Non
         assert (tmp_path / "app.env").read_text() == "POOL_SIZE=40\n"
         page.set_viewport_size({"width": 420, "height": 900})
         shot(page, "plan-undone-narrow")
+
+
+def test_a_plan_whose_process_died_is_told_and_taken_back(page: Page, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    plan = proposed(settings, address="http://127.0.0.1:9")
+
+    async def die() -> None:
+        async with desk(settings) as opened:
+            dossier = replace(await opened.control.plan(plan, by=ADA), state=PlanState.RUNNING)
+            entry = of_dossier(dossier, at=now() - timedelta(hours=1), principal="ada")
+            await opened.ledger.append([entry], durable=True)
+
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, die()).result()
+    with running(settings) as client:
+        page.goto(str(client.base_url))
+        card = card_of(page, plan)
+        expect(card.locator(".badge")).to_have_text("begun, never ended")
+        expect(card.locator(".outcome")).to_contain_text("its process died")
+        surely(card, "undo")
+        expect(card.locator(".badge")).to_have_text("undone")
 
 
 def test_a_closed_door_says_why_and_a_rejected_plan_is_past(page: Page, tmp_path: Path) -> None:
@@ -276,3 +301,32 @@ def test_a_question_is_answered_and_a_change_becomes_a_plan(page: Page, tmp_path
         expect(page.locator(".turn").first.locator(".said, .failed")).not_to_have_count(0)
         shot(page, "asked-chinese")
         assert (page.title(), page.locator("main img").count()) == ("opsmith", 0)
+
+
+@pytest.mark.needs_prometheus
+def test_a_metric_is_answered_with_its_plot_and_the_query(page: Page, tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    at = int(now().timestamp())
+    lines = [
+        f'http_requests_total{{service="cart",code="{code}"}} {(each + 240) * rate} {at + each}'
+        for code, rate in (("200", 3), ("500", 1))
+        for each in range(-225, 1, 15)
+    ]
+    text = "\n".join(["# TYPE http_requests counter", *lines, "# EOF", ""])
+    port = free_port()
+    server = started(tmp_path, filled(tmp_path, text), port)
+    try:
+        with ThreadPoolExecutor(1) as aside:
+            aside.submit(asyncio.run, until_ready(port)).result()
+        with running(replace(settings, prometheus_url=f"http://127.0.0.1:{port}")) as client:
+            page.goto(str(client.base_url))
+            page.locator("#ask input").fill("error rate of cart in the last 3 minutes")
+            page.locator("#ask button[type=submit]").click()
+            turn = page.locator(".turn")
+            expect(turn.locator(".said").first).to_contain_text("25 %")
+            expect(turn.locator("pre.plot")).to_contain_text("cart (ratio)")
+            expect(turn.locator(".evidence")).to_contain_text("rate(http_requests_total")
+            shot(page, "plot")
+    finally:
+        server.terminate()
+        server.wait()

@@ -79,6 +79,7 @@ class House:
         self.quiet = [True]
         self.earned: Callable[[], Awaitable[Mapping[str, Autonomy]]] | None = None
         self.checks: tuple[Check, ...] = ()
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
         self.autonomy: dict[str, Autonomy] = {}
         self._names = iter(f"approval-{n}" for n in range(100))
         self.action = TurnDial(risk=risk, irreversible=irreversible, deadline_s=0.2, name=named)
@@ -111,6 +112,8 @@ class House:
             raise Unreachable("The queue does not answer.")
 
     async def _probe(self, _: Check) -> Finding:
+        if self.meanwhile is not None:
+            await self.meanwhile()
         if not self.quiet:
             raise Unreachable("Prometheus does not answer.")
         holds = self.quiet.pop(0) if len(self.quiet) > 1 else self.quiet[0]
@@ -544,6 +547,24 @@ async def test_what_a_dead_process_left_is_found_and_taken_back() -> None:
     assert outcome.state is PlanState.UNDONE
     assert house.dials.dials == {"cart": 1, "pay": 5}
     assert await house.control.abandoned() == ()
+
+
+async def test_a_plan_whose_checks_are_being_watched_is_nobody_elses_to_undo() -> None:
+    house = House()
+    house.checks = (CHECK,)
+    name = await house.approved(cart=3)
+    seen: list[object] = []
+
+    async def meddle() -> None:
+        seen.extend([await house.control.abandoned(), await house.control.undo(name, by=ADA)])
+
+    house.meanwhile = meddle
+    outcome = await house.run(name)
+
+    assert isinstance(outcome, Outcome)
+    assert outcome.state is PlanState.DONE
+    assert seen[0] == ()
+    assert isinstance(seen[1], Denied)
 
 
 async def test_an_undo_waits_for_its_resource_and_asks_who_may() -> None:

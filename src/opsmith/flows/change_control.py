@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from opsmith.audit.states import ACT, PLAN, of_act, of_dossier, of_tried, to_act, to_dossier
 from opsmith.audit.trail import marks
@@ -46,6 +46,8 @@ from opsmith.seams.ledger import Ledger, Seen, Wanted
 
 # How many plans are shown; older ones are reached by their id.
 MOST_SHOWN = 10_000
+# A look at a check that is under way when its time is over may take so long, and the write too.
+LAST_LOOKS = timedelta(seconds=60)
 NAMELESS = (
     "It takes several people, each under a name of their own, and a key that is shared names"
     " nobody; `opsmith principal add` gives each a key."
@@ -297,18 +299,27 @@ class ChangeControl:
         return outcome
 
     async def abandoned(self) -> tuple[Dossier, ...]:
-        """Plans that say `running` and hold nothing any more: their process died."""
-        now = self._guards.clock().now
-        running = [one for one in await self._all() if one.state is PlanState.RUNNING]
-        return tuple([one for one in running if not await self._holds_any(one.plan, now)])
+        """Plans that say `running` and that nobody carries out any more: their process died."""
+        return tuple([one for one in await self._all() if await self.is_abandoned(one)])
+
+    async def is_abandoned(self, dossier: Dossier) -> bool:
+        """Whether a plan says `running` and nobody carries it out any more.
+
+        Nobody does when it holds nothing and wrote nothing for longer than its checks are watched.
+        """
+        plan, now = dossier.plan, self._guards.clock().now
+        if dossier.state is not PlanState.RUNNING or await self._holds_any(plan, now):
+            return False
+        watched_s = max((one.within_s + one.holds_s for one in plan.checks), default=0.0)
+        quiet = now - await self._last_word(plan)
+        return quiet > timedelta(seconds=watched_s) + LAST_LOOKS
 
     async def _takes_several(self, dossier: Dossier, by: Principal) -> bool:
         judgement = await self.judged(dossier, by=by)
         return isinstance(judgement, NeedsApproval) and judgement.approvers > 1
 
     async def _no_undo(self, dossier: Dossier, by: Principal) -> Denied | None:
-        now = self._guards.clock().now
-        if dossier.state is PlanState.RUNNING and await self._holds_any(dossier.plan, now):
+        if dossier.state is PlanState.RUNNING and not await self.is_abandoned(dossier):
             return Denied(rule="plan", reason="The plan is being carried out right now.")
         if dossier.state in {*OPEN, PlanState.REJECTED, PlanState.UNDONE}:
             return Denied(rule="plan", reason=f"The plan is {dossier.state}; nothing to undo.")
@@ -325,6 +336,13 @@ class ChangeControl:
         keys = frozenset[str]().union(*(step.keys for step in plan.steps))
         holders = [await holder_of(self._ledger, key, now=now) for key in sorted(keys)]
         return plan.id in holders
+
+    async def _last_word(self, plan: Plan) -> datetime:
+        """When the plan or one of its steps was last written of."""
+        subjects = [(PLAN, plan.id), *((ACT, f"{plan.id}/{n}") for n in range(len(plan.steps)))]
+        wanted = [Wanted(kind=kind, subject=one, latest=True, limit=1) for kind, one in subjects]
+        found = [record for one in wanted for record in await self._ledger.read(one)]
+        return max(record.entry.at for record in found)
 
     async def _checked(self, outcome: Outcome, plan: Plan, by: Principal) -> Outcome:
         """What was done and did not help is taken back."""

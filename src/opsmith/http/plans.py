@@ -55,10 +55,11 @@ def _shown(router: APIRouter, app: App) -> None:
 
     @router.get("/{name}")
     async def plan(name: str, by: Caller) -> dict[str, object]:
-        """One plan with what was done."""
+        """One plan with what was done; abandoned: it says `running` and nobody carries it out."""
         control = app.control
         dossier, acts = await control.plan(name, by=by), await control.acts(name, by=by)
-        return read_shape(dossier, control.actions, acts)
+        shape = read_shape(dossier, control.actions, acts)
+        return {**shape, "abandoned": await control.is_abandoned(dossier)}
 
     @router.get("/{name}/trail")
     async def trail(name: str, by: Caller) -> list[dict[str, object]]:

@@ -42,7 +42,7 @@ async function ask(question) {
 function hear(turn, kind, body) {
   if (kind === "reading") turn.reading = body;
   if (kind === "answer") turn.answers.push(body);
-  if (kind === "plan") plans.load().then(page.draw);
+  if (kind === "plan") plans.load(new Set([body.id])).then(page.draw);
   if (kind === "error") turn.failed = body.detail;
   if (kind === "done") { turn.done = body; session = body.session; turn.answers = body.answers; }
 }

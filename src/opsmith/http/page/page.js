@@ -38,13 +38,16 @@ async function check() {
   troubles = (await read("/readyz", { troubles })).troubles ?? {};
   page.me = await read("/v1/me", page.me);
   if (page.me?.queue && !queue) await tasks.load();
+  if (plans.running().size) await plans.load(plans.running());  // whoever ran it may have died, which no event tells
   draw();
 }
 
 const waiting = new Map();
-function soon(part) {  // a storm of changes is read once
-  if (waiting.has(part)) return;
-  waiting.set(part, setTimeout(async () => { waiting.delete(part); await part.load(); draw(); }, 150));
+function soon(part, id) {  // a storm of changes is read once
+  if (waiting.has(part)) { waiting.get(part).add(id); return; }
+  const ids = new Set([id]);
+  waiting.set(part, ids);
+  setTimeout(async () => { waiting.delete(part); await part.load(ids); draw(); }, 150);
 }
 
 function listen() {
@@ -52,7 +55,7 @@ function listen() {
   stream.onopen = () => { live = true; reload(); };  // also after a break: what was missed is read
   stream.onerror = () => { live = false; draw(); };
   for (const [event, part] of [["incident", house], ["sign", house], ["plan", plans], ["task", tasks]]) {
-    stream.addEventListener(event, () => soon(part));
+    stream.addEventListener(event, (told) => soon(part, told.data));
   }
 }
 

@@ -5,6 +5,8 @@ import { say, tongue } from "./words.js";
 
 const MOST = 200;
 const MOST_PAST = 50;
+const MOST_SHOWN = 50;
+const MOST_ALONE = 10;
 const OPEN = ["proposed", "approved"];
 const SURE_MS = 8000;
 
@@ -15,11 +17,20 @@ const present = new Set(); // what this page has shown as waiting stays in place
 const sure = new Map();    // a second click is wanted, on the very same plan
 const busy = new Set();
 
-export async function load() {
-  plans = await read(`/v1/plans?limit=${MOST}`, plans);
+export const running = () => new Set(plans.filter((plan) => plan.state === "running").map((plan) => plan.id));
+
+// ids: which ones changed, when that is known; else all are read.
+export async function load(ids) {
+  if (ids && ids.size <= MOST_ALONE) {
+    const found = await Promise.all([...ids].map((id) => read(`/v1/plans/${encodeURIComponent(id)}`, null)));
+    for (const plan of found.filter(Boolean)) {
+      if (begun(plan)) whole.set(plan.id, plan);
+      plans = [plan, ...plans.filter((one) => one.id !== plan.id)];
+    }
+  } else plans = await read(`/v1/plans?limit=${MOST}`, plans);
   for (const plan of plans) if (isCurrent(plan)) present.add(plan.id);
   const shown = plans.filter((plan) => begun(plan) && (present.has(plan.id) || isOpen("past plans"))).slice(0, MOST_PAST);
-  await Promise.all(shown.filter((plan) => whole.get(plan.id)?.state !== plan.state || plan.state === "running").map(fetchOne));
+  if (!ids) await Promise.all(shown.map(fetchOne));
   await Promise.all([...trails.keys()].filter((id) => isOpen(`${id} trail`)).map(fetchTrail));
 }
 
@@ -46,7 +57,7 @@ export function draw() {
   const past = plans.filter((plan) => !present.has(plan.id)).slice(0, MOST_PAST);
   const counted = (test) => current.filter(test).length;
   document.getElementById("plan-counts").textContent = say("planCounts", counted((one) => isCurrent(one) && one.state !== "running"), counted((one) => one.state === "running"));
-  fill("plans", current.map(card));
+  fill("plans", current.slice(0, MOST_SHOWN).map(card));
   const fold = document.getElementById("past");
   fold.hidden = past.length === 0;
   fold.querySelector("ol").replaceChildren(...past.map(card));
@@ -56,7 +67,7 @@ document.getElementById("past").addEventListener("toggle", () => load().then(pag
 keepOpen(document.getElementById("past"), "past plans");
 
 export function card(told) {
-  const plan = whole.get(told.id)?.state === told.state ? { ...whole.get(told.id), ...told, acts: whole.get(told.id).acts } : told;
+  const plan = whole.get(told.id)?.state === told.state ? { ...told, ...whole.get(told.id) } : told;
   const item = made("plan");
   const find = (selector) => item.querySelector(selector);
   const [look, word] = state(plan);
@@ -69,9 +80,9 @@ export function card(told) {
   find(".steps").replaceChildren(...plan.steps.map((step, index) => stepRow(plan, step, index)));
   find(".checks").replaceChildren(...checks(plan));
   find(".policy").replaceChildren(...policy(plan));
-  const notes = OPEN.includes(plan.state) ? [] : plan.notes.slice(-1);
-  find(".outcome").textContent = notes.join(" ");
-  find(".outcome").hidden = notes.length === 0;
+  const came = outcome(plan);
+  find(".outcome").textContent = came;
+  find(".outcome").hidden = came === "";
   refused(find(".failed"), plan.id);
   buttons(find(".acts"), plan);
   trail(find(".trail"), plan);
@@ -83,7 +94,16 @@ function state(plan) {
   if (isReady(plan)) return ["ready", "ready"];
   const words = { proposed: "waits", approved: "waits", running: "plan-running", done: "done", undone: "undone", failed: "plan-failed", rejected: "plan-rejected" };
   const looks = { proposed: "waiting", approved: "waiting", running: "running", done: "fine", undone: "back", failed: "broken", rejected: "calm" };
+  if (plan.abandoned) return ["broken", "plan-abandoned"];
   return [looks[plan.state], words[plan.state]];
+}
+
+function outcome(plan) {
+  if (OPEN.includes(plan.state)) return "";
+  if (plan.state !== "running") return plan.notes.at(-1) ?? "";
+  if (plan.abandoned) return say("abandoned");
+  const isDone = (plan.acts ?? []).length === plan.steps.length && plan.acts.every((act) => act.state === "verified");
+  return isDone && plan.checks.length ? say("settling") : "";
 }
 
 function about(plan) {
@@ -161,7 +181,7 @@ function buttons(place, plan) {
     approve: open && !isReady(plan) && !mine && (me.named || wanted(plan) < 2),
     run: isReady(plan),
     reject: open,
-    undo: ["done", "failed", "running"].includes(plan.state) && plan.steps.some((step) => !step.irreversible),
+    undo: (["done", "failed"].includes(plan.state) || plan.abandoned) && plan.steps.some((step) => !step.irreversible),
   };
   for (const way of ["approve", "run", "reject", "undo"]) {
     const button = place.querySelector(`.${way}`);
@@ -190,7 +210,7 @@ async function decide(id, way, key) {
   const refusal = await send(`/v1/plans/${encodeURIComponent(id)}/${way}`);
   busy.delete(key);
   if (refusal) failures.set(id, refusal);
-  await load();
+  await load(new Set([id]));
   page.draw();
 }
 
