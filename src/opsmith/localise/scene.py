@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from opsmith.localise.dating import sound_periods
 from opsmith.localise.graph import CallGraph, build_graph
-from opsmith.localise.onset import Shifts, measure_shifts, sound_periods
+from opsmith.localise.onset import Shifts, measure_shifts
 from opsmith.localise.periods import Periods, read_periods
 from opsmith.localise.traces import Traces, read_traces
 from opsmith.nouns.entity import Entity, EntityKind
