@@ -19,6 +19,7 @@ from opsmith.localise.gaps import gaps
 from opsmith.localise.held import with_holders
 from opsmith.localise.kinds import kind_of
 from opsmith.localise.novelty import new_pairs
+from opsmith.localise.open_calls import without_open_calls
 from opsmith.localise.path import find_path
 from opsmith.localise.ranker import UNFITTED, Ranker
 from opsmith.localise.resource import resources
@@ -89,6 +90,7 @@ def localise(
 def measure(scene: Scene, base_rates: BaseRates = NO_RATES) -> tuple[Findings, ...]:
     """What every channel finds."""
     measured = with_holders([channel(scene) for channel in CHANNELS])
+    measured = without_open_calls(scene, measured)
     return (*measured, alert_findings(scene.recording, base_rates))
 
 

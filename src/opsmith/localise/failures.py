@@ -95,6 +95,7 @@ def charges(scene: Scene) -> Iterator[Charge]:
         return
     found = own_failures(scene.traces, periods)
     losers = common_callers(scene.traces, found)
+    shared = lost_by_others(scene.traces, periods) if scene.edges_may_be_blamed() else {}
     for owner, count in losers.items():
         what = f"calls from {owner} to most of those it calls that failed without them failing"
         yield Charge(entity=owner, count=count, what=what)
@@ -105,8 +106,12 @@ def charges(scene: Scene) -> Iterator[Charge]:
             continue
         what = f"calls from {owner} to {callee} that failed without {callee} failing"
         edge = Entity.edge(owner.name, callee.name)
-        # A callee that was not there is the reason; else it may as well be the way to it.
-        theirs, between = (1.0, CALLEE_SHARE) if starts(scene, callee) else (CALLEE_SHARE, 1.0)
+        # A callee that was not there is the reason; else it may as well be the way to it, the
+        # more so the fewer calls it loses of others.
+        alike = shared.get((owner, callee), 1.0)
+        theirs, between = (
+            (1.0, CALLEE_SHARE) if starts(scene, callee) else (CALLEE_SHARE * alike, 1.0)
+        )
         worth = COMMON_SHARE if owner in losers else 1.0
         yield Charge(entity=callee, count=count, what=what, share=worth * theirs, column="edge")
         if scene.edges_may_be_blamed():
@@ -138,6 +143,32 @@ def common_callers(
         for owner, counts in lost.items()
         if len(counts) >= SEVERAL and 2 * len(counts) > len(known[owner])
     }
+
+
+def lost_by_others(traces: Traces | None, periods: Periods) -> dict[tuple[Entity, Entity], float]:
+    """By caller and callee: how much of the caller's share of lost calls other callers lose too.
+
+    Since the alarm, at most 1. Half a lost call is added to those of the others, so that a few
+    that went well tell little; a callee without another caller is left out.
+    """
+    if traces is None or not traces.spans.failed.any():
+        return {}
+    names, callee, began = begun(traces)
+    row = np.flatnonzero((callee >= 0) & traces.after(periods.alarm_s)[traces.trace])
+    pair = traces.spans.entity[row].astype(np.int64) * len(names) + callee[row]
+    pairs, number = np.unique(pair, return_inverse=True)
+    weight = traces.weight[traces.trace[row]]
+    ran = np.bincount(number, weights=weight, minlength=len(pairs))
+    lost = np.bincount(number, weights=weight * began[row], minlength=len(pairs))
+    found: dict[tuple[Entity, Entity], float] = {}
+    for place in np.flatnonzero(lost > 0.0).tolist():
+        caller, called = divmod(int(pairs[place]), len(names))
+        others = (pairs % len(names) == called) & (pairs != pairs[place])
+        if others.any():
+            share = (float(lost[others].sum()) + 0.5) / (float(ran[others].sum()) + 1.0)
+            alike = min(share * float(ran[place] / lost[place]), 1.0)
+            found[names[caller], names[called]] = alike
+    return found
 
 
 def summed(counts: Sequence[Count]) -> Count:

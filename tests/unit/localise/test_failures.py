@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 from small_systems import (
     ALARM_S,
     CART,
@@ -68,6 +69,24 @@ def test_a_call_that_the_callee_never_saw_is_charged_to_the_edge() -> None:
 
     assert first(finding.strength.items()) == Entity.edge("front", "cart")
     assert finding.features["edge"][Entity.edge("front", "cart")] > 1.0
+
+
+def one_cut(other: Entity) -> Writes:
+    """Calls from front to cart are lost; `other` calls cart as well, and is served."""
+
+    def write(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+        cut_edge(book, at_s, ill)
+        call(book, book.span(other, "GET /", at_s, 0.1), CART, at_s)
+
+    return write
+
+
+def test_a_callee_that_serves_its_other_callers_is_hardly_charged_with_a_failing_edge() -> None:
+    edge = Entity.edge("front", "cart")
+    alone, beside = found(one_cut(FRONT)).strength, found(one_cut(STOCK)).strength
+
+    assert alone[CART] == pytest.approx(0.7 * alone[edge])
+    assert beside[CART] < 0.1 * beside[edge]
 
 
 def cut_off(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
