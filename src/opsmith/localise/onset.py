@@ -129,15 +129,32 @@ def floors(series: Sequence[Series], values: NDArray[np.float64]) -> Vector:
 
 
 def matrix_of(series: Sequence[Series], times_s: Vector) -> NDArray[np.float64]:
-    """The values of series that share their times and kind; counters as rates."""
+    """The values of series that share their times and kind; counters as rates.
+
+    Restarts and kills are rare, and it is their number that tells: they are counted instead.
+    """
     values = np.stack([one.values for one in series]).astype(np.float64, copy=False)
     values = np.where(np.isfinite(values), values, np.nan)
     started = np.array([one.aspect is Aspect.RESTARTS for one in series])
     started &= np.fmax.reduce(values, axis=1, initial=0.0) > EARLIEST_START_S
     values[started] = starts_counted(values[started])
     if series[0].kind is MetricKind.COUNTER:
-        return counter_rates(times_s, values)
+        rare = np.array([one.aspect is Aspect.RESTARTS for one in series])
+        rates = counter_rates(times_s, values)
+        rates[rare] = grown(values[rare])
+        return rates
     return values
+
+
+def grown(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much each row of counters has grown since its first sample; a fall is a reset to 0."""
+    last = np.maximum.accumulate(
+        np.where(np.isfinite(values), np.arange(values.shape[1]), 0), axis=1
+    )
+    filled = np.take_along_axis(values, last, axis=1)
+    step = np.diff(filled, axis=1, prepend=filled[:, :1])
+    step = np.nan_to_num(np.where(step < 0.0, filled, step))
+    return np.where(np.isfinite(values), np.cumsum(step, axis=1), np.nan)
 
 
 def starts_counted(values: NDArray[np.float64]) -> NDArray[np.float64]:

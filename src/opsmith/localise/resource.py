@@ -73,7 +73,8 @@ def fact(one: Series, entity: Entity, shifts: Shifts, row: int, strength: float)
     """The rise in words, with its figures."""
     unit, scale = SAID.get(one.unit, (str(one.unit).replace("_", " "), 1.0))
     unit = "" if one.unit is Unit.UNKNOWN else f" {unit}"
-    unit += " a second" if one.kind is MetricKind.COUNTER else ""
+    is_rate = one.kind is MetricKind.COUNTER and one.aspect is not Aspect.RESTARTS
+    unit += " a second" if is_rate else ""
     before, after = float(shifts.before[row]), float(shifts.high[row])
     return Evidence(
         channel=Channel.RESOURCE,

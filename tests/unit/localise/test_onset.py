@@ -160,6 +160,18 @@ def test_candidate_onsets_lead_up_to_the_alarm() -> None:
     assert far[-1] == pytest.approx(END_S - 1.0)
 
 
+def test_restarts_are_counted_whatever_the_time_between_two_samples() -> None:
+    died = np.cumsum(np.isin(np.arange(len(GRID)), np.flatnonzero(GRID >= ALARM_S)[[1, 3, 4]]))
+    counter = line(CART, Aspect.RESTARTS, 0.0, 0.0, unit=Unit.COUNT, kind=MetricKind.COUNTER)
+    gaps = np.where(np.arange(len(GRID)) % 5 == 0, np.nan, died.astype(np.float64))
+
+    for values in (died.astype(np.float64), gaps):
+        found = shifts(replace(counter, values=values))
+
+        assert found["high"][0] == 3.0
+        assert found["rise"][0] == 3.0
+
+
 def test_a_start_time_that_moves_is_counted_as_restarts() -> None:
     one = line(CART, Aspect.RESTARTS, 0.0, 0.0, unit=Unit.SECONDS)
     started = T0 + np.where(GRID < ALARM_S, 0.0, np.floor((GRID - T0) / 30.0) * 30.0)
