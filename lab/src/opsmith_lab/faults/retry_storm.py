@@ -5,8 +5,8 @@ from __future__ import annotations
 from opsmith_lab.faults.fault import End, Fault, callers
 from opsmith_lab.shop.process import Patience, ShopProcess
 
-# Less than any callee needs (the quickest answers of the shop take 2.9 ms on a machine with nothing
-# else to do), so that it works on what nobody waits for.
+# Less than any callee needs (the quickest answers of the shop take 2.9 ms on an idle machine), so
+# that it works on what nobody waits for.
 ATTEMPT_S = 0.002
 ATTEMPTS = 12
 
