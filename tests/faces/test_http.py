@@ -1,6 +1,9 @@
 """The HTTP face over the real app, with a real ledger and no server behind it."""
 
 import base64
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +16,7 @@ from builders.asgi import asking
 from opsmith.http.api import create
 from opsmith.settings import Settings
 from opsmith.wiring.live import App
+from tests.promises.real_prometheus import free_port
 
 
 def told(
@@ -327,3 +331,29 @@ def looked_into(client: httpx.Client) -> dict[str, object]:
             return newest
         time.sleep(0.05)
     raise AssertionError("never looked into")
+
+
+@pytest.mark.slow
+def test_an_open_page_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    port = free_port()
+    words = [sys.executable, "-m", "opsmith", "up", "--listen", f"127.0.0.1:{port}"]
+    up = subprocess.Popen([*words, "--data-dir", str(tmp_path)], stderr=subprocess.PIPE, text=True)
+    try:
+        assert up.stderr is not None
+        assert "answers on" in up.stderr.readline()
+        client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", transport=httpx.HTTPTransport(retries=20)
+        )
+        with client, client.stream("GET", "/v1/events", timeout=60) as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == ": welcome"
+            up.send_signal(signal.SIGTERM)
+            told = [line for line in lines if line]
+
+        assert up.wait(60) in {0, -signal.SIGTERM}
+        assert (told, up.stderr.read()) == ([], "")
+    finally:
+        up.kill()
+        up.wait()
+        if up.stderr is not None:
+            up.stderr.close()

@@ -9,8 +9,6 @@ import click
 
 from opsmith.errors import AskError
 
-# How long requests that are being answered have when opsmith ends.
-LAST_ANSWERS_S = 3
 # How long a thread that computes is let alone while the one that answers waits; Python's own 5 ms
 # are taken several times in an answer.
 TURN_S = 0.001
@@ -41,6 +39,7 @@ def up(
     from opsmith.http import tls
     from opsmith.http.access import is_loopback
     from opsmith.http.api import create
+    from opsmith.http.serving import Serving
     from opsmith.wiring.live import App
     from opsmith.wiring.memory import stay_small
     from opsmith.wiring.principals import principals_of
@@ -63,12 +62,10 @@ def up(
     certified = tls.asks_callers(chosen)
     api = create(app, key=chosen.key, certified=certified, principals=principals)
     config = uvicorn.Config(api, host=host, port=port, log_level="warning", server_header=False)
-    # An open page holds its stream of events for ever; it comes back by itself.
-    config.timeout_graceful_shutdown = LAST_ANSWERS_S
     tls.serve_config(config, chosen)
     scheme = "https" if config.is_ssl else "http"
     click.echo(f"opsmith answers on {scheme}://{chosen.listen}", err=True)
-    uvicorn.Server(config).run()
+    Serving(config, hang_up=api.state.hang_up).run()
 
 
 def _open_to_all(host: str) -> AskError:

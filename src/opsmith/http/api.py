@@ -71,6 +71,7 @@ def create(
         redoc_url=None,
         description="Alerts in; incidents with their causes out.",
     )
+    api.state.hang_up = bus.hang_up
     install(api)
     # First, for routes are tried in turn, and what a prompt waits here is the gateway's own cost.
     api.include_router(infer.routes(app.inference))

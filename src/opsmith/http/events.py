@@ -23,6 +23,7 @@ class Bus:
 
     def __init__(self) -> None:
         self._listeners: dict[Waiting, Principal] = {}
+        self._is_over = False
 
     @property
     def heard(self) -> bool:
@@ -45,9 +46,19 @@ class Bus:
             try:
                 queue.put_nowait(f"event: {event}\ndata: {name}\n\n")
             except asyncio.QueueFull:
-                self._listeners.pop(queue, None)
-                queue.get_nowait()
-                queue.put_nowait(None)
+                self._let_go(queue)
+
+    def hang_up(self) -> None:
+        """Let every listener go; whoever comes now is let go at once."""
+        self._is_over = True
+        for queue in tuple(self._listeners):
+            self._let_go(queue)
+
+    def _let_go(self, queue: Waiting) -> None:
+        self._listeners.pop(queue, None)
+        if queue.full():
+            queue.get_nowait()
+        queue.put_nowait(None)
 
     async def listen(self, by: Principal) -> AsyncIterator[str]:
         """The stream of one listener, until it leaves or is let go."""
@@ -55,7 +66,7 @@ class Bus:
         self._listeners[queue] = by
         try:
             yield ": welcome\n\n"
-            while True:
+            while not self._is_over:
                 try:
                     event = await asyncio.wait_for(queue.get(), BEAT_S)
                 except TimeoutError:
