@@ -194,11 +194,17 @@ def test_a_stream_says_nothing_of_others(house: House) -> None:
     for event in welcome.values():
         assert event.wait(10)
     house.dan.post("/webhook/alertmanager", json=told())
+    aside = {**CLEAN, "action": "logs.quarantine"}
+    name = house.ann.post("/v1/plans", json=aside).json()["id"]
+    house.operator.post(f"/v1/plans/{name}/approve")
+    assert house.operator.post(f"/v1/plans/{name}/run").json()["state"] == "done"
     for thread in threads:
         thread.join()
 
     assert "event: incident" in heard["dan"]
-    assert not any(line.startswith(("event", "data")) for line in heard["ann"])
+    assert not {"event: plan", f"data: {name}"} & set(heard["dan"])
+    assert {"event: plan", f"data: {name}"} <= set(heard["ann"])
+    assert "event: incident" not in heard["ann"]
 
 
 def test_questions_are_answered_from_ones_own_pages(house: House) -> None:

@@ -410,7 +410,7 @@ class ChangeControl:
     def _site(self, by: Principal, plan: Plan) -> Site:
         async def note(act: Act) -> None:
             now = self._guards.clock().now
-            entry = of_act(act, at=now, principal=by.name, tenant=by.tenant)
+            entry = of_act(act, at=now, principal=by.name, tenant=plan.tenant)
             await self._ledger.append([entry], durable=True)
 
         return Site(

@@ -54,5 +54,4 @@ def there(request: Request) -> None:
 
 Caller = Annotated[Principal, Depends(who)]
 Operator = Annotated[Principal, Depends(operator)]
-Insider = Annotated[Principal, Depends(insider)]
 There = Depends(there)

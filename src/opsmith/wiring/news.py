@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from opsmith.wiring.tasks import TaskDesk
 
 # Every tenant's changes are read; who listens is told those that it sees.
 READER = Principal(name="opsmith", everywhere=True)
-# A page that is told of one plan reads its list anew, so that more than so many are no news.
+# A page that is told of many plans reads its list anew, so that more than so many are no news.
 MOST_TOLD = 50
 NEWEST_TASKS = 100
 PAGE = 10_000
@@ -61,8 +62,11 @@ class News:
                 changed.pop(name, None)
                 changed[name] = record.entry.tenant
                 self._read_to[kind] = record.seq
-        for name in list(changed)[-MOST_TOLD:]:
-            self.tell("plan", name, tenant=changed[name])
+        told = Counter[str]()
+        for name, tenant in reversed(changed.items()):
+            told[tenant] += 1
+            if told[tenant] <= MOST_TOLD:
+                self.tell("plan", name, tenant=tenant)
 
     async def _queue(self) -> None:
         if not self._tasks.in_use:

@@ -66,7 +66,7 @@ function card(incident) {
   const find = (selector) => item.querySelector(selector);
   const put = (selector, text) => { find(selector).textContent = text; find(selector).hidden = text === ""; };
   item.classList.add(incident.state);
-  item.dataset.id = incident.id;
+  item.dataset.id = item.id = incident.id;
   const verdict = incident.verdict;
   put(".badge", say(incident.state === "confirmed" ? "confirmed-state" : incident.state));
   put("h3", incident.title);

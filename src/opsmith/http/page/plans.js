@@ -109,7 +109,11 @@ function outcome(plan) {
 function about(plan) {
   const parts = [element("code", "", plan.id), element("span", `risk ${plan.risk}`, say(plan.risk)), say("touches", (plan.touches ?? []).length || plan.steps.length), say("by", plan.made_by)];
   if (page.me?.everywhere && plan.tenant !== page.me.tenant) parts.push(say("tenant", plan.tenant));
-  if (plan.incident) parts.push(say("incident", plan.incident));
+  if (plan.incident) {
+    const link = element("a", "", say("incident", plan.incident));
+    link.href = `#${encodeURIComponent(plan.incident)}`;
+    parts.push(link);
+  }
   return parts.flatMap((part, index) => (index ? [" · ", part] : [part]));
 }
 
