@@ -124,13 +124,15 @@ def edge_stretches(traces: Traces, before: Mask, after: Mask, under_way_s: Vecto
 
     under_way_s: (n,) seconds without waiting for a connection, of client spans without children.
     A caller's span is a client span when it says so or has one foreign child only. A client
-    span without any child that names its callee is all gap.
+    span without any child that names its callee is all gap; so is one to a queue, whose foreign
+    child is whoever takes the message out later.
     """
     spans, parent = traces.spans, traces.parent
     lone = (traces.crossing[parent] == 1) | (spans.side[parent] == CLIENT)
-    child = np.flatnonzero(traces.crosses & lone & np.isfinite(spans.duration_s))
     names, called = named_callees(traces)
-    unseen = np.flatnonzero((called >= 0) & (traces.children == 0))
+    queued = to_queues(names, called)
+    child = np.flatnonzero(traces.crosses & lone & ~queued[parent] & np.isfinite(spans.duration_s))
+    unseen = np.flatnonzero((called >= 0) & ((traces.children == 0) | queued))
     caller = np.concatenate([spans.entity[parent[child]], spans.entity[unseen]])
     callee = np.concatenate([spans.entity[child], called[unseen]])
     gap_s = np.concatenate(
@@ -153,6 +155,12 @@ def named_callees(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
         numbers.append(names.setdefault(Entity.parse(told), len(names)) if known else -1)
     called = np.array(numbers, dtype=np.int64)[spans.attributes]
     return tuple(names), np.where(spans.side == CLIENT, called, -1)
+
+
+def to_queues(names: tuple[Entity, ...], called: Rows) -> Mask:
+    """(n,) which spans put something into a queue, or call it otherwise."""
+    queues = [number for number, one in enumerate(names) if one.kind is EntityKind.QUEUE]
+    return np.isin(called, queues)
 
 
 def worst_out(edges: Edges) -> dict[Entity, float]:

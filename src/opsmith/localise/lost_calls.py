@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from opsmith.localise.gaps import named_callees
+from opsmith.localise.gaps import named_callees, to_queues
 from opsmith.localise.repeats import given_up
 from opsmith.localise.rise import NOISE_G, Side, compare
 from opsmith.localise.traces import CLIENT, Mask, Rows, Traces, Vector, refused
@@ -14,14 +14,16 @@ from opsmith.nouns.entity import Entity
 def called_by(traces: Traces) -> tuple[tuple[Entity, ...], Rows]:
     """All entities, and for each client span the number of its callee, -1 for other spans.
 
-    The callee is the foreign child's entity, or the one that the attributes name.
+    The callee is the foreign child's entity, or the one that the attributes name; the latter
+    where that is a queue, out of which the child only took its message.
     """
     names, called = named_callees(traces)
     child = np.flatnonzero(traces.crosses)
     seen = np.full(len(called), -1, dtype=np.int64)
     seen[traces.parent[child]] = traces.spans.entity[child]
     client = traces.spans.side == CLIENT
-    return names, np.where(client, np.where(seen >= 0, seen, called), -1)
+    told = (seen < 0) | to_queues(names, called)
+    return names, np.where(client, np.where(told, called, seen), -1)
 
 
 def begun(traces: Traces) -> tuple[tuple[Entity, ...], Rows, Mask]:

@@ -20,6 +20,7 @@ from small_systems import (
 )
 
 from opsmith.localise.gaps import gaps, group_medians, short_of_processor
+from opsmith.localise.open_calls import longer_calls
 from opsmith.localise.scene import read_scene
 from opsmith.nouns.entity import Entity, EntityKind
 from opsmith.nouns.recording import Recording
@@ -161,6 +162,24 @@ def test_a_store_that_keeps_no_spans_is_known_by_its_client_span() -> None:
 
     facts = [fact for facts in found.evidence.values() for fact in facts]
     assert any("database:orders" in fact.claim for fact in facts)
+
+
+def test_a_slow_way_to_a_queue_is_not_that_to_whoever_takes_the_message_out() -> None:
+    queue = Entity(kind=EntityKind.QUEUE, name="orders")
+
+    def write(book: Book, at_s: float, ill: bool) -> None:  # noqa: FBT001 - as requests calls
+        root = book.span(CART, "POST /orders", at_s, 1.0)
+        put_s = 0.6 if ill else 0.002
+        told = {"callee": str(queue)}
+        put = book.span(
+            CART, "XADD", at_s, put_s, parent=root, side=SpanSide.CLIENT, attributes=told
+        )
+        book.span(STOCK, "take", at_s + put_s, 0.005, parent=put)
+
+    book = requests(write)
+
+    assert first(strengths(book).items()) == Entity.edge("cart", "orders")
+    assert longer_calls(read_scene(recording(spans=book.spans()))).keys() == {CART, queue}
 
 
 def test_own_time_is_told_with_its_operation() -> None:
