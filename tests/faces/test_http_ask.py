@@ -1,6 +1,5 @@
 """POST /v1/ask, and who asks: principals of their own, roles, tenants, the ledger."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,16 +8,14 @@ from pathlib import Path
 import httpx
 import pytest
 from builders.asgi import asking
+from builders.records import kept
 
 from opsmith.audit.principals import hashed, new_key, read_principals, with_principal
 from opsmith.backends.intent import adapter as stored
 from opsmith.backends.intent.shelf import Shelf
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.errors import BadInput
 from opsmith.http.api import create
-from opsmith.nouns.record import Record
 from opsmith.nouns.session import Principal, Role
-from opsmith.seams.ledger import Wanted
 from opsmith.settings import Settings
 from opsmith.wiring.live import App
 
@@ -50,14 +47,6 @@ def client(tmp_path: Path) -> Iterator[httpx.Client]:
 
 def as_(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
-
-
-def kept(folder: Path, kind: str) -> list[Record]:
-    ledger = SqliteLedger(folder / "ledger.db")
-    try:
-        return list(asyncio.run(ledger.read(Wanted(kind=kind))))
-    finally:
-        ledger.close()
 
 
 def test_nobody_comes_in_without_a_key_once_there_are_principals(client: httpx.Client) -> None:

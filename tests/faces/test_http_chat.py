@@ -12,18 +12,16 @@ import openai
 import pytest
 from builders.asgi import serving
 from builders.models import OllamaFront, Scripted, llama_server, weights, write_adapter
+from builders.records import kept
 from openai.types.chat import ChatCompletionMessageParam
 from pydantic import BaseModel
 
 from opsmith.audit.principals import hashed, new_key, read_principals, with_principal
-from opsmith.backends.ledger.sqlite import SqliteLedger
 from opsmith.flows.infer import turns
 from opsmith.flows.infer.breaker import FAILURES
 from opsmith.http import problems
 from opsmith.http.api import create
-from opsmith.nouns.record import Record
 from opsmith.nouns.session import Principal, Role
-from opsmith.seams.ledger import Wanted
 from opsmith.settings import Settings
 from opsmith.wiring.live import App
 from opsmith.wiring.models import use
@@ -69,14 +67,6 @@ def steady(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         settings = Settings(data_dir=tmp_path_factory.mktemp("steady"), llm_url=f"{where}/v1")
         with house_of(settings, model) as found:
             yield found
-
-
-def kept(folder: Path, kind: str) -> list[Record]:
-    ledger = SqliteLedger(folder / "ledger.db")
-    try:
-        return list(asyncio.run(ledger.read(Wanted(kind=kind))))
-    finally:
-        ledger.close()
 
 
 def until(true: Callable[[], bool]) -> None:

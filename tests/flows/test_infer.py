@@ -15,7 +15,7 @@ from opsmith.backends.llm.openai import OpenAiModel
 from opsmith.errors import BadAnswer, BadInput, Overloaded, TooMany, Unreachable
 from opsmith.flows.infer import turns as turns_module
 from opsmith.flows.infer.breaker import FAILURES, FIRST_REST_S, Breaker
-from opsmith.flows.infer.gateway import Gateway
+from opsmith.flows.infer.gateway import LONGEST_PROMPT, Gateway
 from opsmith.flows.infer.schema import check_schema, fault_in
 from opsmith.flows.infer.turns import Caller, Turns
 from opsmith.seams.llm import LanguageModel, Pieces, Prompt
@@ -88,6 +88,16 @@ async def test_an_answer_that_never_fits_is_not_called_good() -> None:
 
     with pytest.raises(BadAnswer, match="healthy: 'yes' is not of type 'boolean'"):
         await over(model).complete(Prompt(text="healthy?", schema=SCHEMA), within=SOON)
+
+
+async def test_a_prompt_that_leaves_no_room_is_not_gone_on_with() -> None:
+    model = ScriptedModel(["no json"] * 2)
+    prompt = Prompt(text="x" * LONGEST_PROMPT, schema=SCHEMA)
+
+    with pytest.raises(BadAnswer, match="does not fit the schema"):
+        await over(model).complete(prompt, within=SOON)
+
+    assert len(model.prompts) == 1
 
 
 async def test_an_answer_that_is_cut_by_its_limit_fits_no_schema() -> None:

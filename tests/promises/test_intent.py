@@ -409,3 +409,25 @@ async def test_a_process_that_serves_takes_a_swap_up_by_itself(
 
     assert (swap.served, swap.refused) == ("mine", "")
     assert intents(settings, "shop").opinions([LESSONS[0].text])[0].ranked[0][0] == "restart"
+
+
+async def test_a_process_that_serves_takes_the_swap_of_a_tenant_up_too(
+    small: Adapter, tmp_path: Path
+) -> None:
+    settings = Settings(data_dir=tmp_path, hot_reload_interval_ms=10)
+    own = Shelf(tmp_path / "intent", SHIPPED).of("shop")
+    own.add("mine", small)
+    (own.root / "canary.jsonl").write_text(
+        json.dumps({"text": LESSONS[0].text, "intent": LESSONS[0].intent})
+    )
+    shop, bank = intents(settings, "shop"), intents(settings, "bank")
+    before = first(shop)
+    told: asyncio.Queue[Swap] = asyncio.Queue()
+    task = asyncio.create_task(keep_fresh(settings, told.put))
+    own.use("mine")
+
+    swap = await asyncio.wait_for(told.get(), 60)
+    task.cancel()
+
+    assert (swap.served, swap.tenant, swap.refused) == ("mine", "shop", "")
+    assert (before, first(shop), first(bank)) == ("restart_service", "restart", "restart_service")

@@ -75,8 +75,11 @@ class Gateway:
         try:
             return await self._whole(prompt, within, caller)
         except Misfit as misfit:
+            again = _again(prompt, misfit)
+            if again is None:
+                raise
             left = timedelta(seconds=max(ends - self._clock(), 0.0))
-            return await self._whole(_again(prompt, misfit), left, caller)
+            return await self._whole(again, left, caller)
 
     async def stream(self, prompt: Prompt, *, within: timedelta, caller: Caller = HOUSE) -> Pieces:
         """The answer in pieces, and the whole once it is known to fit the schema."""
@@ -228,10 +231,12 @@ def _sendable(prompt: Prompt) -> Prompt:
     return replace(prompt, text=redact(prompt.text), before=before)
 
 
-def _again(prompt: Prompt, misfit: Misfit) -> Prompt:
-    """The prompt, going on after the answer that did not fit, as much of it as there is room."""
+def _again(prompt: Prompt, misfit: Misfit) -> Prompt | None:
+    """The prompt, going on after as much of the misfit as there is room for; None for none."""
     room = LONGEST_PROMPT - sum(len(one.text) for one in prompt.messages) - len(misfit.advice)
-    said = Message(speaker=Speaker.ASSISTANT, text=misfit.said[: max(room, 0)])
+    if room <= 0:
+        return None
+    said = Message(speaker=Speaker.ASSISTANT, text=misfit.said[:room])
     return replace(prompt, before=(*prompt.messages, said), text=misfit.advice)
 
 
