@@ -18,7 +18,7 @@ from opsmith.audit.sessions import Session, open_session
 from opsmith.errors import NotFound, Unreachable
 from opsmith.nouns.answer import Answer, Reply
 from opsmith.nouns.record import Entry
-from opsmith.nouns.session import Principal, TurnStatus
+from opsmith.nouns.session import HOUSE, Principal, TurnStatus
 from opsmith.nouns.task import Clarify, Reading, Refused, Understood
 from opsmith.seams.ledger import Ledger
 from opsmith.settings import Settings
@@ -186,7 +186,7 @@ class Desk:
     async def _swapped(self, swap: Swap) -> None:
         """Which adapter reads sentences from now on, or why a new one was refused."""
         body = json.dumps(asdict(swap), default=str)
-        tenant = swap.tenant or "default"
+        tenant = swap.tenant or HOUSE
         one = Entry(kind=ADAPTER, subject="intent", body=body, at=datetime.now(UTC), tenant=tenant)
         await self._ledger.append([one], durable=False)
 
