@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -89,3 +90,31 @@ async def test_what_is_asked_for_in_pieces_is_kept_whole(tmp_path: Path) -> None
     assert np.diff(found.times_s) == pytest.approx(15.0)
     assert found.times_s.size == int(BEFORE / step) + 1
     assert found.values.tolist() == up.values[-found.values.size :].tolist()
+
+
+async def test_an_alert_that_comes_back_after_the_cure_began_is_read_as_it_fired_before(
+    tmp_path: Path,
+) -> None:
+    def ago(seconds: float) -> datetime:
+        return NOW - timedelta(seconds=seconds)
+
+    sources = Sources(
+        metrics=None,
+        traces=Buffer(budget_bytes=1),
+        logs=Buffer(budget_bytes=1),
+        step=timedelta(seconds=15),
+    )
+    back = replace(episode("a", began=ago(10.0)), turns=(ago(60.0), ago(40.0), ago(9.0)))
+
+    for until, began in ((ago(20.0), ago(60.0)), (None, ago(10.0)), (ago(70.0), ago(10.0))):
+        await capture(
+            tmp_path / "bundle",
+            sources=sources,
+            episodes=[back],
+            changes=(),
+            now=NOW,
+            until=until,
+        )
+
+        (alert,) = bundle.read(tmp_path / "bundle").alerts
+        assert alert.starts_at == began

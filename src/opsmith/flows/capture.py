@@ -14,7 +14,7 @@ import numpy as np
 from opsmith.errors import OpsmithError
 from opsmith.ingest.bundle_write import Kept, write
 from opsmith.nouns.entity import Entity
-from opsmith.nouns.episode import Episode
+from opsmith.nouns.episode import Episode, EpisodeState
 from opsmith.nouns.recording import Window
 from opsmith.nouns.series import Series
 from opsmith.nouns.signals import Change
@@ -107,6 +107,7 @@ async def capture(
     until: when the trouble was answered, None if it was not: what came later is no evidence.
     """
     end = min(now, until or now)
+    episodes = [_as_of(episode, end) for episode in episodes]
     first = _first(episodes, now)
     lost: tuple[str, ...] = ()
     series: tuple[Series, ...] = ()
@@ -156,6 +157,21 @@ def _whole(parts: Sequence[Series]) -> Series:
         times_s=np.concatenate([one.times_s for one in parts]),
         values=np.concatenate([one.values for one in parts]),
     )
+
+
+def _as_of(episode: Episode, end: datetime) -> Episode:
+    """An alert that fires anew since `end` as it fired before; else as it is.
+
+    It may come back while its cure still takes effect, and the trouble did not begin then.
+    """
+    began = episode.alert.starts_at
+    if began is None or began <= end:
+        return episode
+    last = -1 if episode.state is EpisodeState.FIRING else -2
+    fired = [at for at in episode.turns[last::-2] if at <= end]  # every other turn is an end
+    if not fired:
+        return episode
+    return replace(episode, alert=replace(episode.alert, starts_at=fired[0], ends_at=None))
 
 
 def _first(episodes: Sequence[Episode], now: datetime) -> datetime:
