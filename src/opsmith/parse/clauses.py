@@ -23,6 +23,7 @@ def segments(text: str) -> list[Segment]:
     text = _IF_SO.sub(r"\1, ", text)
     # "restart it, but show its logs first": said last, done first.
     text = _FIRST_AT_END.sub(r", but first \1", text)
+    text = _ANYWAY_AT_END.sub(r". \1", text)
     for match in _joint().finditer(text):
         if _in_list(text, match):
             continue
@@ -30,11 +31,7 @@ def segments(text: str) -> list[Segment]:
         if piece:
             found.append(Segment(text=piece, marks=tuple(marks)))
             marks = []
-        marks.append((match.lastgroup or "comma").partition("_")[0])
-        if "?" in match[0]:
-            marks.append("asked")
-        if _MORE.match(text, match.start()):
-            marks.append("more")
+        marks += _marks(text, match)
         place = match.end()
     if text[place:].strip():
         found.append(Segment(text=_BUT.sub("", text[place:].strip()), marks=tuple(marks)))
@@ -43,6 +40,17 @@ def segments(text: str) -> list[Segment]:
         found[-1] = replace(found[-1], marks=(*found[-1].marks, "then"))
     whole = _names_back(_with_suffixes([found[0], *map(_said_first, found[1:])] if found else []))
     return [replace(segment, guess=guess(segment.text)) for segment in whole]
+
+
+def _marks(text: str, match: re.Match[str]) -> list[str]:
+    """What a joint says: its mark, whether it asks, looks at more, speaks of success."""
+    mark = (match.lastgroup or "comma").partition("_")[0]
+    more = {
+        "asked": "?" in match[0],
+        "more": bool(_MORE.match(text, match.start())),
+        "success": mark == "then" and bool(_WENT_WELL.search(match[0])),
+    }
+    return [mark, *(name for name, said in more.items() if said)]
 
 
 def _said_first(segment: Segment) -> Segment:
@@ -116,8 +124,24 @@ def _suffixed(mark: str, marks: tuple[str, ...]) -> tuple[tuple[str, ...], tuple
 
 def steps(text: str, tagger: Tagger) -> list[Step]:
     """The steps of a tagged text, in the order they are to be done."""
-    found = each_asked_about(_conditions_split(segments(text)), tagger)
-    return in_order(woven(found, tagger))
+    made = _woven(text, tagger)
+    rest = _ORDER_SAID.sub(" ", text).strip()
+    again = _woven(rest, tagger) if rest != text else []
+    if len({step.guess.intent for step in again}) > 1:
+        # "in this order: silence it, drain it": each step waits for the one before.
+        made = [again[0], *(replace(step, mark=_one_after_another(step)) for step in again[1:])]
+    return in_order(made)
+
+
+def _woven(text: str, tagger: Tagger) -> list[Step]:
+    return woven(each_asked_about(_conditions_split(segments(text)), tagger), tagger)
+
+
+def _one_after_another(step: Step) -> str:
+    """The mark of a step in a text that says its order: side by side becomes "then"."""
+    return (
+        "then" if step.mark in {"", "comma", "and", "stop"} and not step.condition else step.mark
+    )
 
 
 _NAME = pattern("<thing>|<alert>")
@@ -129,6 +153,9 @@ _IF_SO = pattern(r"\b(if (?:so|yes))\b ?(?![,;:])")
 _MORE = pattern("[,;。]? ?再(?:去|帮我)?(?:看[看下一]|来)")
 _FOUND_GOOD = phrase("clauses", "found_good")
 _FIRST_AT_END = phrase("clauses", "first_at_end")
+_ANYWAY_AT_END = phrase("clauses", "anyway_at_end")
+_ORDER_SAID = phrase("clauses", "order_said")
+_WENT_WELL = phrase("clauses", "went_well")
 _ACTION = phrase("clauses", "action")
 _BEFORE_ACTION = phrase("clauses", "before_action")
 _STILL_FAILING = phrase("clauses", "still_failing")

@@ -105,8 +105,11 @@ class Composer:
         for draft in self._drafts_of(step):
             draft.needs = {made[-1]} if ordered and made else set(self._needs)
             draft.unclear += unclear
-            if self._branch and self._branch.finding:
-                draft.slots["condition"] = self._branch.finding
+            if self._branch:
+                draft.branch = (self._branch.source, self._branch.finding)
+                draft.slots.update(
+                    {"condition": self._branch.finding} if self._branch.finding else {}
+                )
             self.drafts.append(draft)
             made.append(len(self.drafts) - 1)
             self._carry(draft, before=len(self.drafts) - 1)
@@ -153,8 +156,7 @@ class Composer:
         if self._follows(step):
             self._needs, self._branch = {len(self.drafts) - 1}, None
         elif step.mark == "then" or verifying:
-            self._needs = self._base = set(self._group) or self._needs
-            self._group, self._branch = [], None
+            self._after_all(step)
         elif step.mark == "else" and (self._branch or self._answerable()):
             self._branch = self._branch or _Branch(
                 source=len(self.drafts) - 1, finding=POSITIVE[self.drafts[-1].intent]
@@ -171,6 +173,17 @@ class Composer:
             self._branch = None
             self._needs = set() if step.mark == "stop" else set(self._base)
             self._base = set(self._needs)
+
+    def _after_all(self, step: Step) -> None:
+        """Wait for all that stands before, or be the other branch of what may have failed."""
+        branch = self.drafts[-1].branch if self.drafts else None
+        if step.succeeded and branch and branch[1] == "failure":
+            self._needs, self._branch = {branch[0]}, _Branch(source=branch[0], finding=None)
+            return
+        self._needs = self._base = set(self._group) or self._needs
+        well = step.succeeded and bool(self.drafts)
+        self._branch = _Branch(source=len(self.drafts) - 1, finding=None) if well else None
+        self._group = []
 
     def _follows(self, step: Step) -> bool:
         """Whether "and" means "then": work on what was drained, a report on what was diagnosed."""

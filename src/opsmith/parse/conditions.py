@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
-from opsmith.parse.lexicon import joints
+from opsmith.parse.lexicon import joints, phrase
 from opsmith.parse.slots import Words
 from opsmith.parse.spans import Tagger
 
+_OF_THE_LAST = phrase("conditions", "of_the_last")
 COMPLEMENT: dict[str, str | None] = {
     "breach": "no_breach",
     "no_breach": "breach",
@@ -140,6 +141,8 @@ def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
 
 def _of_sibling(text: str, drafts: list[Draft]) -> Finding | None:
     """The other branch of a check: `if down, restart it; if up, show its lag`."""
+    if outcome := _other_outcome(text, drafts):
+        return outcome
     own = drafts[-1].slots.get("condition")
     if own is None or len(drafts[-1].needs) != 1:
         return None
@@ -148,6 +151,19 @@ def _of_sibling(text: str, drafts: list[Draft]) -> Finding | None:
         if _says(word, text):
             return Finding(found=found, source=source) if found != own else None
     return None
+
+
+def _other_outcome(text: str, drafts: list[Draft]) -> Finding | None:
+    """The other branch of a run: `if it goes through, restart nginx; if it fails, show ...`."""
+    source, own = drafts[-1].branch or (-1, None)
+    if source < 0 or drafts[source].intent in _READINGS or _OF_THE_LAST.search(text):
+        return None
+    sound = _says("sound", text)
+    failed = (_says("failure", text) or _says("unhealthy", text)) and not sound
+    if not failed and not sound and not _says("success", text):
+        return None
+    found = "failure" if failed else None
+    return Finding(found=found, source=source) if found != own else None
 
 
 def _last(drafts: list[Draft], intents: set[str] | frozenset[str]) -> int | None:

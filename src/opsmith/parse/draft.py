@@ -12,6 +12,7 @@ class Draft:
     """A task being made.
 
     unknown: names in its words that no catalogue knows, or that several share.
+    branch: the task whose outcome decides about it, and the finding (None for success).
     unclear: what stands in the way besides missing slots: `condition` or `schedule`.
     """
 
@@ -21,3 +22,4 @@ class Draft:
     text: str = ""
     unknown: tuple[str, ...] = ()
     unclear: tuple[str, ...] = ()
+    branch: tuple[int, str | None] | None = None

@@ -28,6 +28,7 @@ class Step:
     condition: the words of what must hold first; `negated` for "unless".
     shares: it had no verb of its own and shares the one before.
     unread: what is asked for under a condition behind it, in words that nothing here reads.
+    succeeded: the word that joins it says that the step before went well.
     """
 
     text: str
@@ -37,3 +38,4 @@ class Step:
     negated: bool = False
     shares: bool = False
     unread: str = ""
+    succeeded: bool = False

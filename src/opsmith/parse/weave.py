@@ -177,6 +177,7 @@ class _Weave:
             condition=condition,
             negated=negated,
             shares=shares,
+            succeeded="success" in marks,
         )
 
     def _joint(self, marks: tuple[str, ...], asked: Guess) -> str:
