@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from opsmith.parse.lexicon import phrase
 from opsmith.parse.schema import TARGETS, TaskSchema
 from opsmith.parse.slots import Slots
 
@@ -35,3 +36,15 @@ def taken_over(
         if isinstance(value, str | tuple):
             taken[name] = value
     return taken
+
+
+def names_what_is_unknown(text: str) -> bool:
+    """Whether a change is said to be done to something by a name that nobody knows.
+
+    Then nothing may be carried over in its place: "show the errors of cart", "restart frontend"
+    is no restart of cart.
+    """
+    return bool(_UNREAD_OBJECT.search(text))
+
+
+_UNREAD_OBJECT = phrase("carry", "unread_object")

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from opsmith.parse.carry import taken_over
+from opsmith.parse.carry import names_what_is_unknown, taken_over
 from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, finding_of
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
@@ -378,6 +378,9 @@ class Composer:
         schema = self.schemas[draft.intent]
         wanted = self._wanted(draft)
         if not wanted or self._ambiguous(draft, wanted):
+            return
+        if draft.intent in CHANGES and names_what_is_unknown(draft.text):
+            draft.unclear += ("service",)
             return
         sources = self._sources(draft, before, after or [])
         if "alert" in schema.slots and _THE_ALERT.search(draft.text):
