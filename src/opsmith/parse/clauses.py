@@ -39,6 +39,7 @@ def segments(text: str) -> list[Segment]:
         # "silence it and drain it afterwards": said at the end, meant before.
         found[-1] = replace(found[-1], marks=(*found[-1].marks, "then"))
     whole = _names_back(_with_suffixes([found[0], *map(_said_first, found[1:])] if found else []))
+    whole = _said_of_others(whole)
     return [replace(segment, guess=guess(segment.text)) for segment in whole]
 
 
@@ -59,6 +60,20 @@ def _said_first(segment: Segment) -> Segment:
     if text == segment.text or not text or segment.has(*CONDITIONAL, "before", "after"):
         return segment
     return replace(segment, text=text, marks=(*segment.marks, "after"))
+
+
+def _said_of_others(found: list[Segment]) -> list[Segment]:
+    """`a answers 502, and so does b`: what is told of one is told of the other."""
+    ready: list[Segment] = []
+    for segment in found:
+        other = _SO_DOES.match(segment.text)
+        told = ready[-1].text if ready else ""
+        asked = guess(told) if other else None
+        if other and _NAME.search(told) and not (asked and asked.intent in CHANGES):
+            name = next(group for group in other.groups() if group)
+            segment = replace(segment, text=_NAME.sub(name, told, count=1))  # noqa: PLW2901
+        ready.append(segment)
+    return ready
 
 
 def _names_back(found: list[Segment]) -> list[Segment]:
@@ -124,6 +139,8 @@ def _suffixed(mark: str, marks: tuple[str, ...]) -> tuple[tuple[str, ...], tuple
 
 def steps(text: str, tagger: Tagger) -> list[Step]:
     """The steps of a tagged text, in the order they are to be done."""
+    # "what if a goes down? thanks": a courtesy asks for nothing.
+    text = _COURTESY.sub("", text) or text
     made = _woven(text, tagger)
     rest = _ORDER_SAID.sub(" ", text).strip()
     again = _woven(rest, tagger) if rest != text else []
@@ -154,6 +171,8 @@ _MORE = pattern("[,;。]? ?再(?:去|帮我)?(?:看[看下一]|来)")
 _FOUND_GOOD = phrase("clauses", "found_good")
 _FIRST_AT_END = phrase("clauses", "first_at_end")
 _ANYWAY_AT_END = phrase("clauses", "anyway_at_end")
+_COURTESY = phrase("clauses", "courtesy")
+_SO_DOES = phrase("clauses", "so_does")
 _ORDER_SAID = phrase("clauses", "order_said")
 _WENT_WELL = phrase("clauses", "went_well")
 _ACTION = phrase("clauses", "action")

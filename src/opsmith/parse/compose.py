@@ -38,6 +38,7 @@ _ONE_AFTER_THE_OTHER = frozenset(
 _UNMEASURED = frozenset({"compare_config", "search_logs"})
 # Changes whose words can give no time but that of doing them.
 _DONE_AT_ONCE = CHANGES - {"rollback_release", "silence_alert", "clean_logs"}
+_PLACES = frozenset({"svc", "host", "grp", "name", "unknown"})
 _KINDS = {
     "service": ("svc", "name"),
     "metric": ("metric",),
@@ -151,7 +152,7 @@ class Composer:
             and step.mark in {"and", "comma", "also"}
             and bool(self.drafts)
             and self.drafts[-1].intent in CHANGES
-            and bool(_VERIFIES.search(step.text))
+            and (bool(_VERIFIES.search(step.text)) or not self._names_a_place(step))
         )
         if self._follows(step):
             self._needs, self._branch = {len(self.drafts) - 1}, None
@@ -184,6 +185,9 @@ class Composer:
         well = step.succeeded and bool(self.drafts)
         self._branch = _Branch(source=len(self.drafts) - 1, finding=None) if well else None
         self._group = []
+
+    def _names_a_place(self, step: Step) -> bool:
+        return bool({span.kind for span in self.tagger.within(step.text)} & _PLACES)
 
     def _follows(self, step: Step) -> bool:
         """Whether "and" means "then": work on what was drained, a report on what was diagnosed."""

@@ -10,6 +10,7 @@ from opsmith.parse.lexicon import joints, phrase
 from opsmith.parse.slots import Words
 from opsmith.parse.spans import Tagger
 
+_BACK = phrase("conditions", "back")
 _OF_THE_LAST = phrase("conditions", "of_the_last")
 COMPLEMENT: dict[str, str | None] = {
     "breach": "no_breach",
@@ -129,7 +130,8 @@ def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
     if _says("failure", text):
         # "if that doesn't fail" is plain success.
         return Finding(found=None if _says("sound", text) else "failure", source=place)
-    if _says("success", text):
+    back = before == "rollback_release" and bool(_BACK.search(text))
+    if back or _says("success", text):
         return Finding(found=None, source=place)
     if before in CHANGES and (_says("unhealthy", text) or _says("healthy", text)):
         return Finding(found=_health(text), check="check_health", after_change=True)

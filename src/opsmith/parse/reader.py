@@ -153,7 +153,7 @@ class SentenceReader:
             return self._nothing({span.kind for span in tagger.spans}, tagger.text)
         if unheard := _unheard(tagger.text, drafts):
             return _is_it(unheard, decision, chinese=plain.chinese)
-        if awaits_approval(drafts, tagger):
+        if awaits_approval(drafts, tagger) or _HELD_BACK.search(tagger.text):
             for draft in drafts:
                 draft.unclear += ("condition",) * (draft.intent in CHANGES)
         return self._checked(drafts, plain, decision)
@@ -259,6 +259,7 @@ _LONGEST_SAID = 1_500
 _LOOSE_SPACE = re.compile(
     "(?<=[\u4e00-\u9fff]) +(?=[\ue000-\uf8ff])|(?<=[\ue000-\uf8ff]) +(?=[\u4e00-\u9fff])"
 )
+_HELD_BACK = phrase("reader", "held_back")
 _THAT_USER = phrase("reader", "that_user")
 _WHO_DID = phrase("reader", "who_did")
 _ABOUT_A_SYSTEM = phrase("reader", "about_a_system")

@@ -26,7 +26,10 @@ def only_states(last: Step, step: Step) -> bool:
     """Whether the step before only states what this one asks about."""
     if step.guess.intent == "diagnose_incident":
         told = last.guess.intent in _TELLS and not _REQUESTS.search(last.text)
-        return (told or not last.guess.strong) and not step.condition
+        # "its restarts today, plus the reason why": one more thing to find out, no statement.
+        one_more = step.mark == "also" or (step.mark == "and" and not tells(last.text))
+        figure = one_more and last.guess.intent == "query_metric"
+        return (told or not last.guess.strong) and not step.condition and not figure
     if step.guess.intent == "silence_alert" and last.guess.intent == "explain_alert":
         return not last.guess.strong
     if step.guess.intent in CHANGES and step.mark in {"", "comma", "stop"}:

@@ -67,7 +67,9 @@ class _Weave:
             self.made.append(self._with_statement(step))
             self.lead, self.condition, self.negated, self.idle = "", "", False, None
         elif self.made and not self.condition:
-            self.made[-1] = self._with_more(self.made[-1], segment.text)
+            more = self._with_more(self.made[-1], segment.text)
+            led = segment.has("before_next")
+            self.made[-1] = replace(more, mark="before_next") if led else more
         else:
             self.lead = f"{self.lead} {segment.text}".strip()
             self.marks = marks
