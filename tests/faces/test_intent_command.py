@@ -103,3 +103,30 @@ def test_bad_sentences_are_told_and_leave_nothing(
     assert found.exit_code == 2
     assert "bad.jsonl" in found.output
     assert not (tmp_path / "data").exists()
+
+
+def test_known_names_are_learned_by_what_they_name(run: Run, tmp_path: Path) -> None:
+    inventory, said, shown = (tmp_path / name for name in ("names.json", "a.jsonl", "b.jsonl"))
+    inventory.write_text(json.dumps({"services": ["cart", "checkout"]}))
+    asks = {
+        "restart_service": ("restart {}", "bounce {}"),
+        "check_health": ("is {} ok", "ping {}"),
+    }
+    for path, names in ((said, ("cart", "checkout")), (shown, ("the service", "the service"))):
+        rows = [
+            {"text": way.format(name), "intent": intent}
+            for intent, ways in asks.items()
+            for way in ways
+            for name in names
+        ]
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    made = [
+        run("train", str(path), "--name", path.stem, "-o", "json", *more)
+        for path, more in ((said, ("--inventory", str(inventory))), (shown, ()))
+    ]
+    measured = run("eval", str(said), "--adapter", "b", "--inventory", str(inventory))
+
+    versions = {json.loads(one.output)[0]["version"] for one in made}
+    assert len(versions) == 1
+    assert measured.exit_code == 0

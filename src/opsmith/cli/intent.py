@@ -19,6 +19,11 @@ _SHOWN_MISSES = 10
 _TENANT = click.option(
     "--tenant", default="", help="The adapters of this tenant alone, instead of the shared ones."
 )
+_INVENTORY = click.option(
+    "--inventory",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Names that DATA holds; they are shown by what they name, as when it serves.",
+)
 
 
 @click.group()
@@ -31,8 +36,11 @@ def intent() -> None:
 @click.option("--name", required=True, help="What the new adapter is called.")
 @click.option("--notes", default="", help="What DATA is and under which licence, kept with it.")
 @_TENANT
+@_INVENTORY
 @output_option
-def train(data: Path, name: str, notes: str, tenant: str, output: str) -> None:
+def train(
+    data: Path, name: str, notes: str, tenant: str, inventory: Path | None, output: str
+) -> None:
     """Learn from DATA, JSON lines {"text", "intent"}; `use` puts the result into use.
 
     A fifth of DATA is held out to choose and to calibrate, then all of it is learned.
@@ -40,20 +48,24 @@ def train(data: Path, name: str, notes: str, tenant: str, output: str) -> None:
     from opsmith.settings import load
     from opsmith.wiring.intent import train_adapter
 
-    _tell([train_adapter(data, name, load(), notes=notes, tenant=tenant)], output)
+    made = train_adapter(data, name, load(), notes=notes, tenant=tenant, inventory=inventory)
+    _tell([made], output)
 
 
 @intent.command("eval")
 @_DATA
 @click.option("--adapter", help="The adapter to measure instead of the one in use.")
 @_TENANT
+@_INVENTORY
 @output_option
-def evaluate(data: Path, adapter: str | None, tenant: str, output: str) -> None:
+def evaluate(
+    data: Path, adapter: str | None, tenant: str, inventory: Path | None, output: str
+) -> None:
     """Measure an adapter on DATA, JSON lines {"text", "intent"}."""
     from opsmith.settings import load
     from opsmith.wiring.intent import score_adapter
 
-    score = score_adapter(data, adapter, load(), tenant=tenant)
+    score = score_adapter(data, adapter, load(), tenant=tenant, inventory=inventory)
     if output == "json":
         click.echo(json.dumps(asdict(score), ensure_ascii=False, indent=2))
         return

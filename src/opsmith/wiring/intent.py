@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -105,11 +105,19 @@ async def keep_fresh(settings: Settings, tell: Callable[[Swap], Awaitable[None]]
 
 
 def train_adapter(
-    data: Path, name: str, settings: Settings, *, notes: str, tenant: str = ""
+    data: Path,
+    name: str,
+    settings: Settings,
+    *,
+    notes: str,
+    tenant: str = "",
+    inventory: Path | None = None,
 ) -> AdapterCard:
     """Train on a file of sentences and put the adapter on the shelf; it is not in use yet.
 
     tenant: whose shelf, empty for the one that all share.
+    inventory: the names in the sentences, which are then learned as they are shown when served:
+        by what they name. None for sentences that are written so.
     Raises `BadInput` for a file that cannot be learned from, `Conflict` for a name that is taken.
     """
     import numpy as np
@@ -119,7 +127,7 @@ def train_adapter(
     shelf = _shelf(settings, tenant)
     if name in shelf.names():
         raise Conflict(f"There is an adapter {name!r} already.", hint="Choose a new name.")
-    lessons = read_lessons(data)
+    lessons = _as_shown(read_lessons(data), inventory)
     made = train(lessons, precision=_PRECISION, notes=notes, rng=np.random.default_rng(_SEED))
     return _card(name, shelf.add(name, made), active=False)
 
@@ -128,15 +136,22 @@ def train_adapter(
 _PRECISION = 0.95
 
 
-def score_adapter(data: Path, name: str | None, settings: Settings, *, tenant: str = "") -> Score:
-    """Measure an adapter, the one in use by default, on a file of sentences."""
+def score_adapter(
+    data: Path,
+    name: str | None,
+    settings: Settings,
+    *,
+    tenant: str = "",
+    inventory: Path | None = None,
+) -> Score:
+    """Measure an adapter, the one in use by default; inventory as for `train_adapter`."""
     from opsmith.backends.intent.adapter import load
     from opsmith.backends.intent.encoder import encode
     from opsmith.numerics.lowrank import probabilities
 
     shelf = _shelf(settings, tenant)
     adapter = load(shelf.folder(name or shelf.active()))
-    lessons = read_lessons(data)
+    lessons = _as_shown(read_lessons(data), inventory)
     chances = probabilities(encode([one.text for one in lessons]), adapter.fitted)
     best = [adapter.labels[place] for place in chances.argmax(axis=1)]
     sure = chances.max(axis=1) >= adapter.threshold
@@ -153,6 +168,20 @@ def score_adapter(data: Path, name: str | None, settings: Settings, *, tenant: s
             if answered and not hit
         ),
     )
+
+
+def _as_shown(lessons: tuple[Lesson, ...], inventory: Path | None) -> tuple[Lesson, ...]:
+    """The lessons in the words that the model is shown when it serves."""
+    if inventory is None:
+        return lessons
+    from opsmith.parse.loading import builtin_schemas, load_catalogue
+    from opsmith.parse.normalise import normalise
+    from opsmith.parse.reader import SentenceReader
+    from opsmith.parse.second import kinds_shown
+
+    reader = SentenceReader(load_catalogue(inventory), builtin_schemas())
+    said = (kinds_shown(reader.tagged(normalise(one.text))) for one in lessons)
+    return tuple(replace(one, text=text) for one, text in zip(lessons, said, strict=True) if text)
 
 
 def adapters(settings: Settings, *, tenant: str = "") -> tuple[AdapterCard, ...]:
