@@ -184,6 +184,7 @@ _BUT = pattern(r"^(?:but|though|however)\b,? ?(?=\w)")
 _FIRST = phrase("clauses", "first")
 _GERUND = phrase("clauses", "gerund")
 _NOTHING = phrase("clauses", "nothing")
+_LEFT_ALONE = phrase("clauses", "left_alone")
 
 
 def _conditions_split(found: list[Segment]) -> list[Segment]:
@@ -196,6 +197,12 @@ def _conditions_split(found: list[Segment]) -> list[Segment]:
         end = _CONDITION_END.search(segment.text)
         start = end.end() if end else 1
         action = _ACTION.search(segment.text, start) if segment.has(*CONDITIONAL) else None
+        left = _LEFT_ALONE.search(segment.text, start) if segment.has(*CONDITIONAL) else None
+        if end and left and not action:
+            head = segment.text[: left.start()].strip()
+            ready.append(replace(segment, text=head, guess=guess(head)))
+            ready.append(Segment(text=left[0].strip(), marks=("case",)))
+            continue
         if action and (asked := guess(segment.text[action.start() :])) and asked.strong:
             led = _BEFORE_ACTION.search(segment.text, start, action.start())
             cut = led.start() if led else action.start()
@@ -253,9 +260,9 @@ def _decides(segment: Segment, follows: Segment) -> bool:
 
 
 def _asks_first(segment: Segment, follows: Segment) -> bool:
-    """Whether a question decides about the change behind it: `lag over 10000? add 3 replicas`."""
+    """Whether a question decides about a change: `lag over 10000? (Then) add 3 replicas`."""
     changes = follows.guess is not None and follows.guess.intent in CHANGES
-    bare = not follows.has("if", "unless", "else", "then", "also", "and", "case", "so")
+    bare = not follows.has("if", "unless", "else", "also", "and", "case", "so")
     return follows.has("asked") and changes and bare and bool(_LIMIT.search(segment.text))
 
 

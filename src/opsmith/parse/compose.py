@@ -95,7 +95,24 @@ class Composer:
         self._recent = []
         for draft in self.drafts:
             self._carry(draft)
+        self._limits_heard()
         return self.drafts
+
+    def _limits_heard(self) -> None:
+        """Ask about a change where a limit was named before it and nothing waits for the limit."""
+        heard = {draft.slots.get("threshold") for draft in self.drafts}
+        said = {span.value for span in self.tagger.spans if span.kind == "thr"}
+        lost = bool(said - heard) and bool(_INSISTS.search(self.tagger.text))
+        waits = [draft for draft in self.drafts if "condition" in draft.slots]
+        used = {need for draft in waits for need in draft.needs}
+        for place, draft in enumerate(self.drafts):
+            open_limit = any(
+                "threshold" in one.slots and at not in used
+                for at, one in enumerate(self.drafts[:place])
+            )
+            bare = draft.intent in CHANGES and "condition" not in draft.slots
+            if bare and (lost or open_limit) and "condition" not in draft.unclear:
+                draft.unclear += ("condition",)
 
     def _add(self, step: Step, later: list[Step]) -> list[int]:
         self._place(step)
@@ -141,6 +158,8 @@ class Composer:
             several = len({str(span.value) for span in spans if span.kind == kind}) > 1
             if several and _SPARES.search(step.text):
                 found.append(slot)
+        if {"host", "grp"} <= kinds and _SPARES.search(self.tagger.text):
+            found.append("host")
         if intent in _DONE_AT_ONCE and kinds & {"hor", "dur", "clock"}:
             found.append("schedule")
         return tuple(found)
@@ -491,6 +510,8 @@ _SPARED_KINDS = {"svc": "service", "host": "host", "grp": "host_group", "alert":
 _STEPS_BACK = phrase("compose", "steps_back")
 # "whichever is unhealthy": a choice that only the task before can make.
 _CHOICE = phrase("compose", "choice")
+# "only with a lag below 100": a limit that is no aside.
+_INSISTS = phrase("compose", "insists")
 _ENDS_IN_TIME = phrase("compose", "ends_in_time")
 _ENDS_IN_AGG = phrase("compose", "ends_in_agg")
 _SIDES = phrase("compose", "sides")

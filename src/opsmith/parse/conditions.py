@@ -109,7 +109,8 @@ def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
     if place is not None and known:
         low = limit is None and _says("low", text) and not _says("high", text)
         found = "no_breach" if low or _says("not_over", text) else "breach"
-        return Finding(found=found, source=place, threshold=limit)
+        crossed = None if limit else _crossed(text, drafts[place])
+        return Finding(found=crossed or found, source=place, threshold=limit)
     if metric is None:
         return None
     if limit is None and not (_says("anomalous", text) or _says("high", text)):
@@ -118,12 +119,28 @@ def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
     if limit and words.first("hor"):
         check = "forecast_metric"
     # "not over 1%", "没超过 1%": the limit stays, and what is asked for is that it holds.
-    return Finding(found="no_breach" if _says("not_over", text) else "breach", check=check)
+    denied = _says("not_over", text) or (not limit and _says("sound", text))
+    return Finding(found="no_breach" if denied else "breach", check=check)
+
+
+def _crossed(text: str, asked: Draft) -> str | None:
+    """The side of a limit that words name, against the one asked about: `below 99%? if it is ...`.
+
+    None where they name no side, or both.
+    """
+    limit = asked.slots.get("threshold")
+    over, under = _says("over", text), _says("under", text)
+    if not isinstance(limit, str) or over == under:
+        return None
+    same = over == limit.startswith(">")
+    return "breach" if same != _says("denied", text) else "no_breach"
 
 
 def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
     place = len(drafts) - 1
     before = drafts[place].intent
+    if before in _MEASURED and (crossed := _crossed(text, drafts[place])):
+        return Finding(found=crossed, source=place)
     for word, found in (("yes", POSITIVE.get(before)), *_READINGS.get(before, ())):
         if found and _says(word, text):
             return Finding(found=found, source=place)

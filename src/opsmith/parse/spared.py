@@ -9,9 +9,10 @@ from opsmith.parse.evidence import CHANGES, guess
 from opsmith.parse.lexicon import phrases
 from opsmith.parse.spans import pattern
 
-_NAME = r"(?:<thing>|<alert>)"
+_NAME = r"(?:<thing>|<alert>|<env>|<ver>)"
 _NAMES = rf"{_NAME}(?:(?:,| |、|and|or|nor|和|与|跟|及|或)*{_NAME})*"
 _THING = pattern("<thing>|<alert>")
+_HOST, _GROUP = pattern("<host>"), pattern("<grp>")
 
 
 @cache
@@ -26,7 +27,8 @@ def _spared() -> re.Pattern[str]:
 def without_spared(text: str) -> str:
     """Cut what a tagged text says is to be left alone, if it asks for anything else."""
     rest = _spared().sub(" ", text).strip()
-    if rest == text:
+    if rest == text or (_HOST.search(text) and _GROUP.search(text) and not _HOST.search(rest)):
+        # "every host of a group but this one": which those are is asked.
         return text
     asked = guess(rest)
     changes = asked is not None and asked.intent in CHANGES
