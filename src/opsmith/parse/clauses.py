@@ -39,8 +39,28 @@ def segments(text: str) -> list[Segment]:
         # "silence it and drain it afterwards": said at the end, meant before.
         found[-1] = replace(found[-1], marks=(*found[-1].marks, "then"))
     whole = _names_back(_with_suffixes([found[0], *map(_said_first, found[1:])] if found else []))
-    whole = _said_of_others(whole)
+    whole = _outcomes_told(_said_of_others(whole))
     return [replace(segment, guess=guess(segment.text)) for segment in whole]
+
+
+def _outcomes_told(found: list[Segment]) -> list[Segment]:
+    """Join a change to what is told of its outcome: 重启后还是慢 is no request."""
+    ready: list[Segment] = []
+    for place, segment in enumerate(found):
+        after = found[place + 1] if place + 1 < len(found) else None
+        if ready and segment.has("unless") and _LEAVES.match(ready[-1].text):
+            # "leave it alone unless its disk is full; then clean it": then, not otherwise.
+            told = ready.pop()
+            topic = f"{_LEAVES.sub('', told.text).strip()} {segment.text}".strip()
+            marks = ("if" if mark == "unless" else mark for mark in segment.marks)
+            ready.append(replace(segment, text=topic, marks=tuple(marks)))
+            continue
+        decides = after is not None and after.has("so", "case", "else")
+        if ready and _OUTCOME.match(segment.text) and segment.has("then") and not decides:
+            ready[-1] = replace(ready[-1], text=f"{ready[-1].text}后{segment.text}")
+        else:
+            ready.append(segment)
+    return ready
 
 
 def _marks(text: str, match: re.Match[str]) -> list[str]:
@@ -184,6 +204,8 @@ _BUT = pattern(r"^(?:but|though|however)\b,? ?(?=\w)")
 _FIRST = phrase("clauses", "first")
 _GERUND = phrase("clauses", "gerund")
 _NOTHING = phrase("clauses", "nothing")
+_LEAVES = phrase("clauses", "leaves")
+_OUTCOME = phrase("clauses", "outcome")
 _LEFT_ALONE = phrase("clauses", "left_alone")
 
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from opsmith.parse.carry import names_what_is_unknown, taken_over
-from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, finding_of
+from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, ask_about_limits, finding_of
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
 from opsmith.parse.lexicon import phrase
 from opsmith.parse.pieces import Step
 from opsmith.parse.schema import TARGETS, TaskSchema
 from opsmith.parse.slots import Slots, Words, read_slots
-from opsmith.parse.spans import TAG, Tagger
+from opsmith.parse.spans import TAG, Span, Tagger
 
 _VERIFIES = phrase("compose", "verifies")
 _IN_ORDER = phrase("compose", "in_order")
@@ -95,24 +95,8 @@ class Composer:
         self._recent = []
         for draft in self.drafts:
             self._carry(draft)
-        self._limits_heard()
+        ask_about_limits(self.drafts, self.tagger)
         return self.drafts
-
-    def _limits_heard(self) -> None:
-        """Ask about a change where a limit was named before it and nothing waits for the limit."""
-        heard = {draft.slots.get("threshold") for draft in self.drafts}
-        said = {span.value for span in self.tagger.spans if span.kind == "thr"}
-        lost = bool(said - heard) and bool(_INSISTS.search(self.tagger.text))
-        waits = [draft for draft in self.drafts if "condition" in draft.slots]
-        used = {need for draft in waits for need in draft.needs}
-        for place, draft in enumerate(self.drafts):
-            open_limit = any(
-                "threshold" in one.slots and at not in used
-                for at, one in enumerate(self.drafts[:place])
-            )
-            bare = draft.intent in CHANGES and "condition" not in draft.slots
-            if bare and (lost or open_limit) and "condition" not in draft.unclear:
-                draft.unclear += ("condition",)
 
     def _add(self, step: Step, later: list[Step]) -> list[int]:
         self._place(step)
@@ -154,15 +138,24 @@ class Composer:
             found.append("revision")
         spans = self.tagger.within(step.text)
         kinds = {span.kind for span in spans}
-        for kind, slot in _SPARED_KINDS.items():
-            several = len({str(span.value) for span in spans if span.kind == kind}) > 1
-            if several and _SPARES.search(step.text):
-                found.append(slot)
-        if {"host", "grp"} <= kinds and _SPARES.search(self.tagger.text):
-            found.append("host")
+        found += self._spares(step.text, spans)
         if intent in _DONE_AT_ONCE and kinds & {"hor", "dur", "clock"}:
             found.append("schedule")
         return tuple(found)
+
+    def _spares(self, text: str, spans: list[Span]) -> list[str]:
+        """Which targets are in doubt because words of leaving alone stand beside them."""
+        kinds, found = {span.kind for span in spans}, []
+        if not _SPARES.search(self.tagger.text):
+            return []
+        if {"host", "grp"} <= kinds:
+            found.append("host")
+        if not _SPARES.search(text):
+            return found
+        for kind, slot in _SPARED_KINDS.items():
+            if len({str(span.value) for span in spans if span.kind == kind}) > 1:
+                found.append(slot)
+        return [*found, "env"] if "env" in kinds else found
 
     def _place(self, step: Step) -> None:
         """Set what the step waits for, from the word that joins it to the ones before."""
@@ -510,8 +503,6 @@ _SPARED_KINDS = {"svc": "service", "host": "host", "grp": "host_group", "alert":
 _STEPS_BACK = phrase("compose", "steps_back")
 # "whichever is unhealthy": a choice that only the task before can make.
 _CHOICE = phrase("compose", "choice")
-# "only with a lag below 100": a limit that is no aside.
-_INSISTS = phrase("compose", "insists")
 _ENDS_IN_TIME = phrase("compose", "ends_in_time")
 _ENDS_IN_AGG = phrase("compose", "ends_in_agg")
 _SIDES = phrase("compose", "sides")

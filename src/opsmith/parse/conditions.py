@@ -93,6 +93,23 @@ def _of_health(words: Words, text: str, drafts: list[Draft]) -> Finding:
     return Finding(found=found, check="check_health")
 
 
+def ask_about_limits(drafts: list[Draft], tagger: Tagger) -> None:
+    """Ask about a change where a limit was named before it and nothing waits for the limit."""
+    heard = {draft.slots.get("threshold") for draft in drafts}
+    said = {span.value for span in tagger.spans if span.kind == "thr"}
+    lost = bool(said - heard) and bool(_INSISTS.search(tagger.text))
+    used = {need for draft in drafts if "condition" in draft.slots for need in draft.needs}
+    for place, draft in enumerate(drafts):
+        unused = any("threshold" in drafts[at].slots for at in set(range(place)) - used)
+        bare = draft.intent in CHANGES and "condition" not in draft.slots
+        if bare and (lost or unused) and "condition" not in draft.unclear:
+            draft.unclear += ("condition",)
+
+
+# "only with a lag below 100": a limit that is no aside.
+_INSISTS = phrase("compose", "insists")
+
+
 def _health(text: str) -> str:
     bad = _says("unhealthy", text) and not _says("sound", text)
     return "unhealthy" if bad else "healthy"
@@ -139,11 +156,10 @@ def _crossed(text: str, asked: Draft) -> str | None:
 def _of_task_before(text: str, drafts: list[Draft]) -> Finding | None:
     place = len(drafts) - 1
     before = drafts[place].intent
-    if before in _MEASURED and (crossed := _crossed(text, drafts[place])):
-        return Finding(found=crossed, source=place)
+    crossed = _crossed(text, drafts[place]) if before in _MEASURED else None
     for word, found in (("yes", POSITIVE.get(before)), *_READINGS.get(before, ())):
-        if found and _says(word, text):
-            return Finding(found=found, source=place)
+        if crossed or (found and _says(word, text)):
+            return Finding(found=crossed or found, source=place)
     if _says("failure", text):
         # "if that doesn't fail" is plain success.
         return Finding(found=None if _says("sound", text) else "failure", source=place)

@@ -12,7 +12,7 @@ from opsmith.parse.spans import pattern
 _NAME = r"(?:<thing>|<alert>|<env>|<ver>)"
 _NAMES = rf"{_NAME}(?:(?:,| |、|and|or|nor|和|与|跟|及|或)*{_NAME})*"
 _THING = pattern("<thing>|<alert>")
-_HOST, _GROUP = pattern("<host>"), pattern("<grp>")
+_HOST, _GROUP, _ENV = pattern("<host>"), pattern("<grp>"), pattern("<env>")
 
 
 @cache
@@ -27,8 +27,10 @@ def _spared() -> re.Pattern[str]:
 def without_spared(text: str) -> str:
     """Cut what a tagged text says is to be left alone, if it asks for anything else."""
     rest = _spared().sub(" ", text).strip()
-    if rest == text or (_HOST.search(text) and _GROUP.search(text) and not _HOST.search(rest)):
-        # "every host of a group but this one": which those are is asked.
+    hosts = bool(_HOST.search(text) and _GROUP.search(text)) and not _HOST.search(rest)
+    others = bool(_ENV.search(text)) and not _ENV.search(rest)
+    if rest == text or hosts or others:
+        # "every host of a group but this one", "all but staging": which those are is asked.
         return text
     asked = guess(rest)
     changes = asked is not None and asked.intent in CHANGES
