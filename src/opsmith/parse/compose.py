@@ -14,7 +14,8 @@ from opsmith.parse.lexicon import phrase
 from opsmith.parse.pieces import Step
 from opsmith.parse.schema import TARGETS, TaskSchema
 from opsmith.parse.slots import Slots, Words, read_slots
-from opsmith.parse.spans import TAG, Span, Tagger
+from opsmith.parse.spans import TAG, Tagger
+from opsmith.parse.spared import in_doubt
 
 _VERIFIES = phrase("compose", "verifies")
 _IN_ORDER = phrase("compose", "in_order")
@@ -138,24 +139,10 @@ class Composer:
             found.append("revision")
         spans = self.tagger.within(step.text)
         kinds = {span.kind for span in spans}
-        found += self._spares(step.text, spans)
+        found += in_doubt(step.text, self.tagger.text, spans)
         if intent in _DONE_AT_ONCE and kinds & {"hor", "dur", "clock"}:
             found.append("schedule")
         return tuple(found)
-
-    def _spares(self, text: str, spans: list[Span]) -> list[str]:
-        """Which targets are in doubt because words of leaving alone stand beside them."""
-        kinds, found = {span.kind for span in spans}, []
-        if not _SPARES.search(self.tagger.text):
-            return []
-        if {"host", "grp"} <= kinds:
-            found.append("host")
-        if not _SPARES.search(text):
-            return found
-        for kind, slot in _SPARED_KINDS.items():
-            if len({str(span.value) for span in spans if span.kind == kind}) > 1:
-                found.append(slot)
-        return [*found, "env"] if "env" in kinds else found
 
     def _place(self, step: Step) -> None:
         """Set what the step waits for, from the word that joins it to the ones before."""
@@ -497,9 +484,6 @@ _ITS_ALERT = phrase("compose", "its_alert")
 _PLURAL = phrase("compose", "plural")
 # "two versions back": which one that is cannot be known from the words.
 _THE_ALERT = phrase("compose", "the_alert")
-# "and leave b out of it", in words that are not read: which of several is meant is asked.
-_SPARES = phrase("spared", "in_doubt")
-_SPARED_KINDS = {"svc": "service", "host": "host", "grp": "host_group", "alert": "alert"}
 _STEPS_BACK = phrase("compose", "steps_back")
 # "whichever is unhealthy": a choice that only the task before can make.
 _CHOICE = phrase("compose", "choice")
