@@ -15,12 +15,10 @@ from opsmith.seams.intent import Intents, Opinion
 
 # Nouns and words that are used of anything ("show", "check", "look at") are right more often than
 # not: they give way only to a model this sure. Both are chosen by leaving one of six fresh sets
-# out (docs/measurements.md): 23 of 1,173 requests are read better and none worse; with a verb of
+# out (docs/measurements.md): 18 of 1,173 requests are read better and none worse; with a verb of
 # its own (4 points) five more, and one worse, at twice as many questions to the model.
 _SURER = 0.9
-_GENERIC = STRONG + 0.5
-# Nobody asks for more with words of no meaning; a clause takes the encoder up to 15 ms.
-_MOST_ASKED = 3
+_GENERIC = STRONG + 0.3
 # Without any name of a system in the sentence, the model must be surer than its own threshold.
 _SURE_WITHOUT_NAME = 0.8
 _SURE_OF_CHANGE = 0.8
@@ -73,7 +71,6 @@ def second_opinion(
 ) -> SecondOpinion | None:
     """Ask the model where rules found nothing, a noun, or words that are used of anything.
 
-    Of a sentence of several steps it is shown the open ones, each by itself.
     Where rules found everyday words in a sentence that names nothing, it is also asked whether
     this is work on a system.
 
@@ -83,8 +80,6 @@ def second_opinion(
     # Where rules decide, only "this is no work on a system" can change what they say.
     everyday = bool(found) and all(step.guess.intent in _EVERYDAY for step in found)
     doubted = everyday and not named
-    if len(found) > 1 and not doubted:
-        return _of_clauses(found, tagger, model, known)
     undecided = not found or (len(found) == 1 and not found[0].condition and _is_open(found[0]))
     text = kinds_shown(tagger) if undecided or doubted else ""
     (opinion,) = model.opinions([text]) if text else (None,)
@@ -105,7 +100,7 @@ def _of_whole(
     if opinion.intent in CHANGES:
         return _change(opinion, text, found=bool(found))
     if found:
-        return _taken(found, {0: opinion})
+        return _taken(found, opinion)
     if opinion.probability < (0.0 if named else _SURE_WITHOUT_NAME):
         return None
     step = Step(text=text, guess=Guess(intent=opinion.intent or "", points=STRONG))
@@ -117,42 +112,13 @@ def _is_open(step: Step) -> bool:
     return step.guess.points <= _GENERIC and step.guess.intent not in CHANGES
 
 
-def _of_clauses(
-    found: list[Step], tagger: Tagger, model: Intents, known: Container[str]
-) -> SecondOpinion | None:
-    """What the model makes of the open steps among several, each shown by itself."""
-    shown_as = {
-        place: text
-        for place, step in enumerate(found)
-        if _is_open(step) and not step.shares and (text := kinds_shown(tagger, step.text))
-    }
-    places = list(shown_as)[:_MOST_ASKED]
-    said = model.opinions([shown_as[place] for place in places]) if places else ()
-    opinions = {p: one for p, one in zip(places, said, strict=True) if one.intent in known}
-    for place, one in opinions.items():
-        if one.intent in CHANGES and (asked := _change(one, found[place].text, found=True)):
-            return asked
-    return _taken(found, opinions)
-
-
-def _taken(found: list[Step], opinions: dict[int, Opinion]) -> SecondOpinion | None:
-    """The steps with what the model is very sure of and rules read otherwise."""
-    taken = {
-        place: one
-        for place, one in opinions.items()
-        if one.intent not in CHANGES
-        and one.intent != found[place].guess.intent
-        and one.probability >= _SURER
-    }
-    if not taken:
+def _taken(found: list[Step], opinion: Opinion) -> SecondOpinion | None:
+    """The one step as the model reads it, where it is very sure and rules read it otherwise."""
+    intent = opinion.intent or ""
+    if opinion.probability < _SURER or intent == found[0].guess.intent:
         return None
-    steps = [
-        replace(step, guess=Guess(intent=taken[place].intent or "", points=STRONG))
-        if place in taken
-        else step
-        for place, step in enumerate(found)
-    ]
-    return SecondOpinion(steps=tuple(steps), decision=_decision(*taken.values()))
+    step = replace(found[0], guess=Guess(intent=intent, points=STRONG))
+    return SecondOpinion(steps=(step,), decision=_decision(opinion))
 
 
 def _change(opinion: Opinion, text: str, *, found: bool) -> SecondOpinion | None:
@@ -173,14 +139,13 @@ def shown(tagged: str, tagger: Tagger) -> str:
     return text.strip()[:_LONGEST_SHOWN]
 
 
-def kinds_shown(tagger: Tagger, text: str | None = None) -> str:
+def kinds_shown(tagger: Tagger) -> str:
     """The text as the encoder is shown it, and as it learned: known names by what they name.
 
-    text: a clause of it, None for all. Quotations and commands are left out: they are data.
+    Quotations and commands are left out: they are data.
     """
     names = _NAMES_CHINESE if _HAN.search(tagger.text) else _NAMES
-    tagged = tagger.text if text is None else text
-    said = TAG.sub(lambda tag: f" {_said(tagger, tag[0], names)} ", tagged)
+    said = TAG.sub(lambda tag: f" {_said(tagger, tag[0], names)} ", tagger.text)
     return re.sub(r"\s+", " ", said).strip()[:_LONGEST_SHOWN]
 
 
@@ -189,6 +154,6 @@ def _said(tagger: Tagger, tag: str, names: dict[str, str]) -> str:
     return "" if span.kind in {"quote", "cmd"} else names.get(span.kind, span.words)
 
 
-def _decision(*opinions: Opinion) -> Decision:
-    said = ", ".join(f"{one.intent} with {one.probability:.2f}" for one in opinions)
-    return Decision(by=DecidedBy.INTENT_MODEL, why=f"adapter {opinions[0].version}: {said}")
+def _decision(opinion: Opinion) -> Decision:
+    why = f"adapter {opinion.version}: {opinion.intent} with {opinion.probability:.2f}"
+    return Decision(by=DecidedBy.INTENT_MODEL, why=why)

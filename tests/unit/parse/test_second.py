@@ -101,57 +101,6 @@ def intents_of(reading: Reading) -> list[str]:
     return [task.intent for task in reading.tasks] if not isinstance(reading, Refused) else []
 
 
-def open_clauses(reader: SentenceReader, text: str, intent: str) -> Asked:
-    """A model that sees one intent, surely, in whatever it is shown of a text but the whole."""
-    listening = ScriptedIntents({})
-    SentenceReader(reader.catalogue, reader.schemas, intents=listening).read(text)
-    model = ScriptedIntents(dict.fromkeys(listening.asked, (intent, 0.97)))
-    return Asked(
-        reader=SentenceReader(reader.catalogue, reader.schemas, intents=model), model=model
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "restart cart, then show the memory of gateway",
-        "先重启 cart,再看一下 gateway 的内存",
-    ],
-)
-def test_an_open_clause_is_shown_by_itself_and_a_change_stays(
-    text: str, reader: SentenceReader
-) -> None:
-    with_model = open_clauses(reader, text, "forecast_metric")
-
-    reading, _ = with_model.reader.read(text)
-
-    assert not isinstance(reading, Refused)
-    assert intents_of(reading) == ["restart_service", "forecast_metric"]
-    assert len(with_model.model.asked) == 1
-    assert all("restart" not in one and "重启" not in one for one in with_model.model.asked)
-    assert reading.decisions[0].by is DecidedBy.INTENT_MODEL
-
-
-def test_a_change_that_only_a_model_sees_in_a_clause_is_asked_about(
-    reader: SentenceReader,
-) -> None:
-    text = "the memory of gateway please, then restart cart"
-    reading, _ = open_clauses(reader, text, "rollback_release").reader.read(text)
-
-    assert isinstance(reading, Clarify)
-    assert reading.tasks == ()
-    assert "rollback release" in reading.question
-
-
-def test_no_more_than_three_clauses_are_shown(reader: SentenceReader) -> None:
-    text = ", then ".join(f"show the memory of {name}" for name in ("cart", "gateway") * 4)
-    with_model = open_clauses(reader, text, "query_metric")
-
-    with_model.reader.read(text)
-
-    assert len(with_model.model.asked) <= 3
-
-
 @pytest.mark.parametrize("hidden", ['"reboot the node"', "`rm -rf /srv`"])
 def test_quoted_text_is_not_shown_to_a_model(hidden: str, reader: SentenceReader) -> None:
     with_model = asked(reader, "x", "query_metric", 1.0)
