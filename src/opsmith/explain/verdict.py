@@ -41,6 +41,9 @@ def _guess(diagnosis: Diagnosis) -> str:
     if not diagnosis.causes:
         return "."
     cause = diagnosis.causes[0]
+    if len(diagnosis.causes) == 1:
+        # Its share of what was looked at is all of it, and says nothing.
+        return f". Only {name(cause.entity)} could be looked at."
     kind = "" if cause.kind is CauseKind.UNKNOWN else f", {cause.kind}"
     return f". The best guess is {name(cause.entity)} ({_sure(cause)}{kind})."
 

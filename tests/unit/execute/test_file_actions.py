@@ -57,7 +57,7 @@ async def test_logs_go_aside_and_back(world: OneWay, tmp_path: Path) -> None:
     await action.undo(order, preview, world)
 
     assert (tmp_path / "logs" / "a.log").exists()
-    assert "set aside 1 files of service:cart" in preview.says
+    assert "set aside 1 file of service:cart" in preview.says
 
 
 async def test_logs_go_for_good(world: OneWay, tmp_path: Path) -> None:

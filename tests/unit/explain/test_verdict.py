@@ -67,6 +67,16 @@ def test_an_inconclusive_verdict_gives_the_reason_and_the_best_guess() -> None:
     assert "best guess is database:orders (29 % sure" in said
 
 
+def test_a_lone_candidate_is_not_called_certain() -> None:
+    diagnosis = inconclusive().diagnosis
+    alone = replace(diagnosis, causes=(replace(diagnosis.causes[0], confidence=1.0),))
+
+    said = verdict(alone)
+
+    assert "sure" not in said
+    assert said.endswith("could be looked at.")
+
+
 def test_an_inconclusive_verdict_without_candidates_still_says_why() -> None:
     empty = replace(inconclusive().diagnosis, causes=(), reasons=("there is no evidence at all.",))
 

@@ -103,7 +103,8 @@ async def _seen(order: Order, verb: str, word: str, world: World) -> Preview:
     files, size = found.facts["files"], found.facts["size_bytes"]
     first = found.facts["first"]
     told = f", such as {', '.join(first)}" if isinstance(first, tuple) and first else ""
-    says = f"{word} {files} files of {order.target} ({size} bytes){told}"
+    noun = "file" if files == 1 else "files"
+    says = f"{word} {files} {noun} of {order.target} ({size} bytes){told}"
     return Preview(
         version=found.version, says=says, before={**found.facts, "batch": found.version[:16]}
     )
