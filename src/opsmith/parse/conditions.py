@@ -133,7 +133,7 @@ def _measured(words: Words, text: str, drafts: list[Draft]) -> Finding | None:
     if limit is None and not (_says("anomalous", text) or _says("high", text)):
         return None
     check = "query_metric" if limit else "detect_anomaly"
-    if limit and words.first("hor"):
+    if limit and (words.first("hor") or _says("ahead", text)):
         check = "forecast_metric"
     # "not over 1%", "没超过 1%": the limit stays, and what is asked for is that it holds.
     denied = _says("not_over", text) or (not limit and _says("sound", text))

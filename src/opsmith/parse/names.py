@@ -174,7 +174,9 @@ _GROUP_TAIL = (
     r"\b| ?(?:全|整个?|这个|那个|的?所有)?(?:主机|机器|节点|服务器)?"
     r"(?:组|集群|层|这组|那组|主机|机器|节点|服务器|池))"
 )
-_TAIL = r"(?: ?(?:service|svc|microservice|deployment|application|服务|微服务|应用)(?![a-z]))?"
+_TAIL = (
+    r"(?: ?(?:service|svc|microservice|deployment|application)(?![a-z])| ?(?:服务|微服务|应用))?"
+)
 
 
 def tag_names(tagger: Tagger, finder: NameFinder) -> None:
@@ -314,7 +316,9 @@ def _alternatives(words: Iterable[str], tail: str, *, lead: str = "()") -> re.Pa
     if not longest_first:
         return re.compile(r"(?!)()()")
     either = "|".join(re.escape(word) for word in longest_first)
-    return pattern(rf"{lead}(?<![\w-])({either}){tail}(?:['’]s?(?![a-z]))?(?![\w-])")
+    # A Chinese name needs no space beside Latin letters: "网关QPS".
+    start, end = r"(?:(?<![\w-])|(?=[\u4e00-\u9fff]))", r"(?:(?<=[\u4e00-\u9fff])|(?![\w-]))"
+    return pattern(rf"{lead}{start}({either}){tail}(?:['’]s?(?![a-z]))?{end}")
 
 
 def _listed(stems: Iterable[str]) -> re.Pattern[str]:

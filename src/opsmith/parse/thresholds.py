@@ -28,6 +28,10 @@ def tag_thresholds(tagger: Tagger) -> None:
         tagger.tag(compiled, _reader(sign))
 
 
+# A Chinese comparator needs no space after Latin letters: "QPS高于4000".
+_START = r"(?:(?<!\w)|(?=[\u4e00-\u9fff]))"
+
+
 @cache
 def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
     words = thresholds()
@@ -41,15 +45,16 @@ def _patterns() -> tuple[tuple[str, re.Pattern[str]], ...]:
         for sign, ending in (("<", "(?:以下|之下)"), (">", "(?:以上|之上)"))
     ]
     for sign, (source,) in words["firm"].items():
-        asked = r"(?:\bto |是否|有没有|是不是)?(?<!\w)"
+        asked = rf"(?:\bto |是否|有没有|是不是)?{_START}"
         tail = rf"{unless_time}(?: ?(?!connections?){other}\b)?(?:以上|以下)?"
         found.append((sign, rf"{asked}{source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})?{tail}"))
     for sign, (source,) in words["loose"].items():
-        found.append((sign, rf"(?<!\w){source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT}){unless_time}"))
-        found.append((sign, rf"(?<!\w){source} ?(百分之{NUMBER})()"))
+        found.append((sign, rf"{_START}{source} ?({_NUMBER})(?![\d.]*\d) ?({_UNIT}){unless_time}"))
+        found.append((sign, rf"{_START}{source} ?(百分之{NUMBER})()"))
+        found.append((sign, rf"{_START}{source} ?({_NUMBER})()(?= ?(?:qps|rps|tps)\b)"))
     after = words["after"]["goes_on"][0]
     for sign, bare in ((">", words["after"]["bare"][0]), ("<", words["after"]["bare_low"][0])):
-        found.append((sign, rf"(?<!\w){bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]|{after}))"))
+        found.append((sign, rf"{_START}{bare} ?({_NUMBER})()(?= ?(?:$|[,.?!;。]|{after}))"))
     found.append((">", rf"比 ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})? ?(?:更|还|要)?[高大多长]"))
     found.append(("<", rf"比 ?({_NUMBER})(?![\d.]*\d) ?({_UNIT})? ?(?:更|还|要)?[低小少短]"))
     any_number = rf"(?<!\w)({_NUMBER})(?![\d.]*\d)"

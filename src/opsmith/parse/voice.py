@@ -16,6 +16,7 @@ def actively(text: str) -> str:
     'after restart cart, check it'
     """
     active = _ASKED_DONE.sub(lambda match: match[1] + participles()[match[2].lower()], text)
+    active = _ONCE_DONE.sub(lambda match: f"after {participles()[match[1].lower()]}", active)
     return _WAITED_FOR.sub(
         lambda match: f"after {participles()[match[2].lower()]} {match[1]}", active
     )
@@ -29,4 +30,8 @@ _FLAGS = re.IGNORECASE | re.ASCII
 _ASKED_DONE = re.compile(rf"(?<![\w-])((?:{_LEAD}))({_PARTICIPLE})\b", _FLAGS)
 _WAITED_FOR = re.compile(
     rf"\b(?:{_SOON_AS}) ((?:[^\s.?!,;]+ ){{1,7}}?)(?:{_IS_DONE}) ({_PARTICIPLE})\b", _FLAGS
+)
+# "once you have restarted it": the same, by whoever is spoken to.
+_ONCE_DONE = re.compile(
+    rf"\b(?:{_SOON_AS}) (?:you|we)(?:\W?ve| have)(?: \w+ly| all| both)? ({_PARTICIPLE})\b", _FLAGS
 )

@@ -273,9 +273,9 @@ class _Weave:
         return (
             verbless
             and not self._looks_elsewhere(segment, last)
-            and len(kinds) > enough
+            and len(kinds) > (0 if segment.has("else") else enough)
             and kinds <= before
-            and bool(kinds & _LEADING_KINDS)
+            and (segment.has("else") or bool(kinds & _LEADING_KINDS))
             and last.guess.intent != "compare_config"
         )
 
