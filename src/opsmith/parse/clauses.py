@@ -112,7 +112,15 @@ def _names_back(found: list[Segment]) -> list[Segment]:
 
 
 def _in_list(text: str, match: re.Match[str]) -> bool:
-    """Whether "and" stands between two names of one kind: a list, not a joint."""
+    """Whether "and" stands between two names of one kind: a list, not a joint.
+
+    A comma is one only in a list of hosts that ends in "and": what follows a name of a service
+    may be told of it.
+    """
+    if (match.lastgroup or "").startswith("comma"):
+        return bool(
+            _HOSTS_BEFORE.search(text, 0, match.start()) and _HOSTS.match(text, match.end())
+        )
     before, after = text[max(0, match.start() - 2) : match.start()], text[match.end() :][:2]
     if not (match.lastgroup or "").startswith("and") or not (before and after):
         return False
@@ -183,6 +191,8 @@ def _one_after_another(step: Step) -> str:
 
 _NAME = pattern("<thing>|<alert>")
 _LIMIT = pattern("<thr>")
+_HOSTS_BEFORE = pattern("<host>$")
+_HOSTS = pattern("(?:<host>, ?)*<host>,? ?(?:and|&|[和与及、]) ?<host>")
 _METRIC = pattern("<metric>")
 # "if so wipe its logs": the condition ends there, comma or none.
 _IF_SO = pattern(r"\b(if (?:so|yes))\b ?(?![,;:])")

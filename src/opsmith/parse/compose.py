@@ -11,6 +11,7 @@ from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, ask_about_li
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
 from opsmith.parse.lexicon import phrase
+from opsmith.parse.lists import each_its_extreme, first_list
 from opsmith.parse.pieces import Step
 from opsmith.parse.schema import TARGETS, TaskSchema
 from opsmith.parse.slots import Slots, Words, read_slots
@@ -19,7 +20,6 @@ from opsmith.parse.spared import in_doubt
 
 _VERIFIES = phrase("compose", "verifies")
 _IN_ORDER = phrase("compose", "in_order")
-_LIST = phrase("compose", "list")
 # In these, only services named in one list make a task each; others are what is talked about.
 _ONE_SUBJECT = frozenset(
     {
@@ -269,10 +269,12 @@ class Composer:
             if span.kind == "unknown"
             for name in (span.value if isinstance(span.value, tuple) else (str(span.value),))
         )
-        return [
+        made = [
             Draft(intent=intent, slots={**slots, **dict(chosen)}, text=step.text, unknown=unknown)
             for chosen in itertools.product(*options)
         ]
+        each_its_extreme(step.text, self.tagger, made)
+        return made
 
     def _apart(self, step: Step) -> list[Step]:
         """`a is slow and b keeps crashing; find out why`: two problems, a diagnosis each."""
@@ -353,22 +355,8 @@ class Composer:
         words = Words.of(intent, text, self.tagger)
         names = words.every(*_KINDS[slot])
         if intent in _ONE_SUBJECT and slot != "metric":
-            names = self._first_list(text, _KINDS[slot]) or names[:1]
+            names = first_list(text, _KINDS[slot], self.tagger) or names[:1]
         return [(slot, name) for name in names]
-
-    def _first_list(self, text: str, kinds: tuple[str, ...]) -> list[str]:
-        names: list[str] = []
-        end = -1
-        for tag in TAG.finditer(text):
-            span = self.tagger.span(tag[0])
-            if span.kind not in kinds:
-                continue
-            if names and not _LIST.search(text[end : tag.start()]):
-                break
-            if str(span.value) not in names:
-                names.append(str(span.value))
-            end = tag.end()
-        return names
 
     def _read(self, intent: str, text: str) -> Slots:
         words = Words.of(intent, text, self.tagger)
@@ -397,7 +385,9 @@ class Composer:
         """What a task must take over: open needs, the host of "there", the target of "its"."""
         schema = self.schemas[draft.intent]
         wanted = schema.open_needs(draft.slots)
-        if _PLACE.search(draft.text) and "host" in schema.slots and "host" not in draft.slots:
+        if _PLACE.search(draft.text) and not _WHERE_ELSE & draft.slots.keys():
+            wanted = (*wanted, tuple(slot for slot in _WHERE if slot in schema.slots))
+        elif _PLACE.search(draft.text) and "host" in schema.slots and "host" not in draft.slots:
             wanted = (*wanted, ("host", "host_group"))
         named = any(name in draft.slots for name in (*TARGETS, "alert"))
         named = named or "user" in draft.slots or self._compares_names(draft)
@@ -474,6 +464,8 @@ class Composer:
                 draft.slots.setdefault(name, value)
 
 
+_WHERE = ("host", "host_group", "namespace", "env")
+_WHERE_ELSE = frozenset(_WHERE)
 # "there", "on it": the host that was spoken of.
 _PLACE = phrase("compose", "place")
 _ITS = phrase("compose", "its")

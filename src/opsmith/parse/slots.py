@@ -76,7 +76,7 @@ def _host(words: Words, _tagger: Tagger) -> SlotValue | None:
 def _window(words: Words, _tagger: Tagger) -> SlotValue | None:
     if words.intent == "forecast_metric" or words.first("clock"):
         return words.first("win") if words.first("win") != "now" else None
-    if words.intent == "create_report" and words.first("win") == "now":
+    if words.intent in {"create_report", "list_tasks"} and words.first("win") == "now":
         return None
     lookback = [span.value for span in words.spans if span.kind == "win"]
     # "now over the last hour": the longer look-back is what is meant.

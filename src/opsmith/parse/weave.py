@@ -16,8 +16,8 @@ _FIRST_OF_ALL = pattern("先")
 _LIST_FIRST = pattern(r"\W*(?:and |the |[和与及])*(?:<thing>|<alert>)")
 _ONLY_NAMES = pattern(
     r"\W*(?:(?:on|for|at|in|the|same|also|to|do|run|repeat|it|that|this|thing|[对给在把到去也])\W*)*"
-    r"(?:(?:<thing>|<alert>)(?:\W|and|too|as well|和|与|、|上(?:面)?的?|的"
-    r"|也|同样|一样|再|执行|运行|做|跑|来|照做|[一同]遍|[一同]次|一下)*)+"
+    r"(?:(?:<thing>|<alert>)(?:\W|and|too|as well|second|third|next|last|then|和|与|、"
+    r"|上(?:面)?的?|的|也|同样|一样|再|执行|运行|做|跑|来|照做|[一同]遍|[一同]次|一下)*)+"
 )
 
 
@@ -233,7 +233,8 @@ class _Weave:
         kinds = self._kinds(segment.text)
         bare = not kinds - _FIGURES or not self._kinds(last.text) - _FIGURES
         # "search a for b, last 50 lines": more about the same search.
-        bare = bare or (asked.intent == "search_logs" and kinds == {"num"})
+        sought = {"num", "quote"} - (self._kinds(last.text) & {"quote"})
+        bare = bare or (asked.intent == "search_logs" and kinds <= sought)
         return bare or not asked.strong or asked.intent in _GATHERS
 
     def _other_status(self, segment: Segment, last: Step) -> bool:
