@@ -15,10 +15,12 @@ def taken_over(
     schema: TaskSchema,
     *,
     placed: bool,
+    kind: str = "",
 ) -> Slots:
     """The names to take over from one source, empty when it has not what is missing.
 
     placed: the task names what it is about, and lacks only where.
+    kind: the one slot that its words ask for ("the group"), "" for none.
     """
     carried = {*TARGETS, "alert", "metric"}
     needed = {slot for either in wanted for slot in either} & carried
@@ -28,6 +30,8 @@ def taken_over(
     if placed:
         # "silence it on that host": where is all that is taken over.
         names = needed
+    if kind in needed & source.keys():
+        names = {kind}
     if "metric" not in needed:
         names -= {"metric"}
     taken: Slots = {}
@@ -36,6 +40,14 @@ def taken_over(
         if isinstance(value, str | tuple):
             taken[name] = value
     return taken
+
+
+def kind_meant(text: str) -> str:
+    """The slot that "the group" or "that host" stands for, "" where none is said."""
+    return next((slot for slot, said in _THE.items() if said.search(text)), "")
+
+
+_THE = {"host_group": phrase("carry", "the_group"), "host": phrase("carry", "the_host")}
 
 
 def names_what_is_unknown(text: str) -> bool:

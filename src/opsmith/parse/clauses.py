@@ -189,7 +189,7 @@ def _one_after_another(step: Step) -> str:
     )
 
 
-_NAME = pattern("<thing>|<alert>")
+_NAME = pattern("<thing>|<alert>|<ver>")
 _LIMIT = pattern("<thr>")
 _HOSTS_BEFORE = pattern("<host>$")
 _HOSTS = pattern("(?:<host>, ?)*<host>,? ?(?:and|&|[和与及、]) ?<host>")

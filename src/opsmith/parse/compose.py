@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from opsmith.parse.carry import names_what_is_unknown, taken_over
+from opsmith.parse.carry import kind_meant, names_what_is_unknown, taken_over
 from opsmith.parse.conditions import COMPLEMENT, POSITIVE, Finding, ask_about_limits, finding_of
 from opsmith.parse.draft import Draft
 from opsmith.parse.evidence import CHANGES
@@ -375,11 +375,13 @@ class Composer:
         if draft.intent in CHANGES and names_what_is_unknown(draft.text):
             draft.unclear += ("service",)
             return
-        sources = self._sources(draft, before, after or [])
+        sources, kind = self._sources(draft, before, after or []), kind_meant(draft.text)
         if "alert" in schema.slots and _THE_ALERT.search(draft.text):
             sources = [one for one in sources if "alert" in one] or sources
         for source in sources:
-            if taken := taken_over(source, wanted, schema, placed="alert" in draft.slots):
+            if taken := taken_over(
+                source, wanted, schema, placed="alert" in draft.slots, kind=kind
+            ):
                 draft.slots.update({k: v for k, v in taken.items() if k not in draft.slots})
                 return
 

@@ -25,6 +25,9 @@ _REQUESTS = phrase("clauses", "requests")
 _YES = phrase("dialogue", "yes")
 _OFFER = phrase("dialogue", "offer")
 _ONE_BEFORE = phrase("dialogue", "one_before")
+_WHICH_NAMESPACE = phrase("dialogue", "which_namespace")
+# A label of RFC 1123, as Kubernetes names namespaces.
+_BARE_NAME = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?")
 _SENTENCE_END = re.compile(r"[.!?。!?;;]\s+|[。!?;](?=\S)")
 _MEASURES = frozenset({"query_metric", "forecast_metric", "detect_anomaly"})
 _SWAPPED: tuple[tuple[str, str], ...] = (
@@ -181,7 +184,7 @@ def _answered(tagger: Tagger, state: State, schemas: Mapping[str, TaskSchema]) -
         slots: Slots = dict(task.slots)
         words = Words.of(task.intent, tagger.text, tagger)
         given = read_slots(words, schema.slots, tagger)
-        given.update(_bare_answer(words, state.missing))
+        given.update(_bare_answer(words, state))
         fresh = {
             name: value
             for name, value in given.items()
@@ -192,8 +195,9 @@ def _answered(tagger: Tagger, state: State, schemas: Mapping[str, TaskSchema]) -
     return FollowUp(tasks=tuple(made), why="an answer to the question before") if changed else None
 
 
-def _bare_answer(words: Words, missing: tuple[str, ...]) -> Slots:
+def _bare_answer(words: Words, state: State) -> Slots:
     """What a bare number or name means after the question."""
+    missing = state.missing
     number = words.first("num")
     if isinstance(number, int) and "replicas" in missing:
         if re.match(r"\W*[+-]", words.raw):
@@ -204,6 +208,8 @@ def _bare_answer(words: Words, missing: tuple[str, ...]) -> Slots:
     raw = re.sub(r"[ .!?。]+$", "", words.raw.strip())
     if "command" in missing and raw:
         return {"command": str(words.first("cmd", "quote") or raw)}
+    if _WHICH_NAMESPACE.search(state.said) and _BARE_NAME.fullmatch(raw):
+        return {"namespace": raw.lower()}
     return {}
 
 
