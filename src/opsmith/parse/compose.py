@@ -159,6 +159,7 @@ class Composer:
             self._needs, self._branch = {len(self.drafts) - 1}, None
         elif step.mark == "then" or verifying:
             self._after_all(step)
+            self._branch = self._confirmed(step) or self._branch
         elif step.mark == "else" and (self._branch or self._answerable()):
             self._branch = self._branch or _Branch(
                 source=len(self.drafts) - 1, finding=POSITIVE[self.drafts[-1].intent]
@@ -189,6 +190,15 @@ class Composer:
 
     def _names_a_place(self, step: Step) -> bool:
         return bool({span.kind for span in self.tagger.within(step.text)} & _PLACES)
+
+    def _confirmed(self, step: Step) -> _Branch | None:
+        """`confirm that a is healthy, then restart b`: not when it is found to be ill."""
+        if step.guess.intent not in CHANGES or len(self._needs) != 1:
+            return None
+        (source,) = self._needs
+        checked = self.drafts[source]
+        sure = checked.intent == "check_health" and _CONFIRMS.search(checked.text)
+        return _Branch(source=source, finding="healthy") if sure else None
 
     def _follows(self, step: Step) -> bool:
         """Whether "and" means "then": work on what was drained, a report on what was diagnosed."""
@@ -486,3 +496,4 @@ _CHOICE = phrase("compose", "choice")
 _ENDS_IN_TIME = phrase("compose", "ends_in_time")
 _ENDS_IN_AGG = phrase("compose", "ends_in_agg")
 _SIDES = phrase("compose", "sides")
+_CONFIRMS = phrase("compose", "confirms")
