@@ -25,7 +25,6 @@ _CLOSE = 0.2
 _ASKING = phrase("evidence", "asking")
 _REQUEST = phrase("evidence", "request")
 _NEGATED = phrase("evidence", "negated")
-_IMPERATIVE_SAFE = frozenset({"silence_alert"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
