@@ -29,7 +29,8 @@ def outcome(reply: Reply) -> str:
     for status in (AnswerStatus.PLAN, AnswerStatus.DENIED, AnswerStatus.FAILED):
         if status in found:
             return str(status)
-    return "unknown" if found == {AnswerStatus.UNKNOWN} else "answered"
+    nothing = AnswerStatus.UNKNOWN in found and AnswerStatus.ANSWERED not in found
+    return "unknown" if nothing else "answered"
 
 
 def as_json(reply: Reply) -> dict[str, object]:
